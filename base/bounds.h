@@ -1,0 +1,65 @@
+/* bounds.h - every limit on what may gather in memory, with its reason.
+ *
+ * Full means an error now (ERR_BUSY, 429, 503, 413), never growth. */
+#ifndef POSTOFFICE_BASE_BOUNDS_H
+#define POSTOFFICE_BASE_BOUNDS_H
+
+enum {
+    /* One log entry gathers waiting commands up to here: large enough that a
+     * sync is shared by hundreds of messages, small enough to be sent and
+     * written in well under a heartbeat. */
+    BOUND_ENTRY_BYTES_TARGET = 256 * 1024,
+    /* A single command may exceed the target (a bulk request of the largest
+     * body): an entry is never larger than this. */
+    BOUND_ENTRY_BYTES_MAX = 48 * 1024 * 1024,
+    /* Commands that wait for the entry before them to be persisted; beyond
+     * it publishing answers 429. */
+    BOUND_PROPOSAL_BYTES = 64 * 1024 * 1024,
+    /* Committed entries handed to the store writer and not yet applied. */
+    BOUND_APPLY_BYTES = 32 * 1024 * 1024,
+    /* The log's newest entries kept in memory; older ones are read back. */
+    BOUND_TAIL_BYTES = 32 * 1024 * 1024,
+    /* Segments are preallocated, so that an append is never refused for
+     * space once its segment exists. */
+    BOUND_SEGMENT_BYTES = 64 * 1024 * 1024,
+    /* The store commits when this much was applied since the last commit ... */
+    BOUND_COMMIT_BYTES = 16 * 1024 * 1024,
+    /* ... or this much time has passed; nothing acknowledged depends on it:
+     * the log is the durability. */
+    BOUND_COMMIT_MS = 50,
+    /* A reader that waits for newer state makes the writer commit early, at
+     * most this often: a commit costs a sync. */
+    BOUND_EARLY_COMMIT_MS = 10,
+    /* Requests for reads under way; beyond it 503. */
+    BOUND_READS = 4096,
+    /* A reader gives up its snapshot after this many records, because an
+     * old snapshot pins pages that the writer could use again. */
+    BOUND_READ_RECORDS = 10000,
+    /* Messages read ahead for one publisher in one look. */
+    BOUND_FEED_MESSAGES = 512,
+    BOUND_FEED_BYTES = 4 * 1024 * 1024,
+    /* Just-published messages kept for delivery without reading them back. */
+    BOUND_RECENT_BYTES = 64 * 1024 * 1024,
+    /* Open positions of one publisher: what a crash of the leader may put in
+     * doubt, and a part of its `hot` record. */
+    BOUND_OPEN_POSITIONS = 1024,
+    /* Answers of receivers: kept of the last failure; read in all. */
+    BOUND_RESPONSE_KEPT = 4096,
+    BOUND_RESPONSE_KEPT_OLD = 256,
+    BOUND_RESPONSE_READ = 64 * 1024,
+    /* HTTP API. */
+    BOUND_HTTP_CONNECTIONS = 4096,
+    BOUND_LIST_LIMIT = 1000,
+    BOUND_LIST_DEFAULT = 50,
+    /* Contract of names and sizes in messages. */
+    BOUND_TOPIC_NAME = 255,
+    BOUND_KEY = 255,
+    BOUND_ATTRIBUTES = 100,
+    BOUND_ATTRIBUTE_NAME = 256,
+    BOUND_ATTRIBUTE_VALUE = 1024,
+    BOUND_TARGET = 2048,
+    BOUND_DESCRIPTION = 1024,
+    BOUND_JSON_DEPTH = 512,
+};
+
+#endif
