@@ -1,0 +1,119 @@
+/* cluster.h - this node's share in the replicated log.
+ *
+ * The shell around `replica` (libraft's step core behind `guard`): it owns the
+ * log on disk with its writer and preparer threads, the vote file, the timer
+ * and, once there is more than one member, the transport.
+ *
+ *     cluster_submit() --entry--> log, fsynced on a majority
+ *                                  |
+ *              committed() <-------+   in index order, exactly once per run,
+ *                                      from the index after `applied_index`
+ *
+ * One entry is in flight at a time: commands gather above while it is, and go
+ * together as the next entry (group commit). Callbacks come on the loop and
+ * never before the call that caused them has returned.
+ * Thread: the loop. */
+#ifndef POSTOFFICE_RAFT_CLUSTER_H
+#define POSTOFFICE_RAFT_CLUSTER_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+#include <uv.h>
+
+struct cluster;
+
+struct cluster_options {
+    const char *directory; /* Of the log and the vote file; created. */
+    uint32_t node_id;      /* 1 .. 65535 */
+    const char *address;   /* host:port that peers dial. */
+    uint32_t election_timeout_ms;
+    uint32_t heartbeat_ms;
+    /* What the store holds durably: entries up to here are not handed over
+     * again. A log that ends before it has lost acknowledged entries and is
+     * refused (ERR_CORRUPT, with words). */
+    uint64_t applied_index;
+};
+
+/* A committed entry of commands. */
+struct cluster_entry {
+    uint64_t index;
+    uint64_t term;
+    struct slice bytes;    /* Inside buffer. */
+    struct buffer *buffer; /* Borrowed: take a reference to keep it. */
+};
+
+enum cluster_role { CLUSTER_FOLLOWER, CLUSTER_CANDIDATE, CLUSTER_LEADER };
+
+struct cluster_callbacks {
+    void *context;
+    /* The next committed entry. False: not now; it comes again after
+     * cluster_resume(). */
+    bool (*committed)(void *context, const struct cluster_entry *entry);
+    /* This node leads: its own first entry (a barrier of this term) is
+     * committed and everything before it was handed over. */
+    void (*leading)(void *context, uint64_t term);
+    /* It leads no more (also on the way down). What was submitted and not
+     * seen in committed() has an unknown outcome. */
+    void (*deposed)(void *context);
+    /* cluster_submit() would be taken now, after it was not. */
+    void (*writable)(void *context);
+    /* The node can no longer be trusted or go on (a failed sync, a corrupt
+     * log): log the words and exit. */
+    void (*failed)(void *context, const struct error *error);
+};
+
+/* Recovers the log and the vote file, or bootstraps a cluster of this node
+ * alone when both are empty; starts threads; does not call back yet.
+ * Errors, with words that tell a torn tail (repaired silently but logged), a
+ * flipped bit, a missing or short log, and a log without its vote file apart:
+ * ERR_CORRUPT, ERR_IO, ERR_NO_SPACE, ERR_VERSION. */
+int cluster_open(uv_loop_t *loop, const struct cluster_options *options,
+                 const struct cluster_callbacks *callbacks,
+                 struct cluster **ret_cluster, struct error *error);
+
+/* Stops the threads (what is queued is written first), then calls done. The
+ * object is freed after that. */
+void cluster_close(struct cluster *cluster, void (*done)(void *context),
+                   void *context);
+
+/* Whether an entry would be taken now: this node leads and none is in
+ * flight. */
+bool cluster_can_submit(const struct cluster *cluster);
+
+/* Takes the reference of `entry` when it returns 0, and tells its index.
+ * Errors: ERR_NOT_LEADER, ERR_BUSY (one is in flight; writable() follows),
+ * ERR_NO_SPACE (no segment to write to could be made), ERR_TOO_LARGE. */
+int cluster_submit(struct cluster *cluster, struct buffer *entry,
+                   uint64_t *ret_index);
+
+/* The consumer has room again after committed() returned false. */
+void cluster_resume(struct cluster *cluster);
+
+/* The store holds everything up to here durably: older segments may be used
+ * again, less a trailing margin. */
+void cluster_durable(struct cluster *cluster, uint64_t index);
+
+/* Until when (clock_ms()) this node may act as leader without asking:
+ * dispatch deliveries, answer linearizable reads. 0: it may not. A sole voter
+ * may for ever (UINT64_MAX). */
+uint64_t cluster_lease_until_ms(const struct cluster *cluster);
+
+struct cluster_status {
+    enum cluster_role role;
+    bool leading; /* Leader with its barrier committed. */
+    uint64_t term;
+    uint32_t leader_id; /* 0: unknown. */
+    uint64_t commit_index;
+    uint64_t last_index;
+    uint64_t persisted_index;
+    uint64_t first_index; /* Oldest entry still in the log. */
+    uint64_t log_bytes;   /* Segments on disk. */
+    uint64_t syncs;
+    uint64_t bytes_written;
+    uint64_t sync_us_total;
+    bool no_space; /* The next segment could not be made for lack of space. */
+};
+struct cluster_status cluster_status(const struct cluster *cluster);
+
+#endif
