@@ -1,0 +1,158 @@
+/* backend.h - the port: what the API needs from the rest of the node.
+ *
+ * Declared here, filled by the service on the floor above. The API turns JSON
+ * into these plain structs and results into JSON; it knows nothing of the
+ * log, the store's transactions or delivery.
+ *
+ * Each asynchronous operation takes a ticket and answers later, exactly once,
+ * through `done` as given to http_server_open(), never before the call has
+ * returned. The ticket is a number that is never used again: the request that
+ * it stands for may have gone (its client vanished), then the result is
+ * dropped. Slices given to an operation are borrowed until it returns; what a
+ * result points to is valid during done().
+ * Thread: the loop. */
+#ifndef POSTOFFICE_HTTP_BACKEND_H
+#define POSTOFFICE_HTTP_BACKEND_H
+
+#include "base/error.h"
+#include "storage/model.h"
+#include "storage/query.h"
+
+/* Messages for one topic, all or nothing. Attributes are encoded
+ * (attribute_encode() of storage/command.h); topic and times are filled in
+ * behind the port. */
+struct backend_publish {
+    struct slice topic;
+    const struct message *messages;
+    uint32_t count;
+};
+
+struct backend_publisher_create {
+    struct slice topic;
+    struct publisher_options options;
+    bool active; /* False: created paused, holding its messages. */
+    bool from_now;
+};
+
+struct backend_page {
+    uint32_t after_id;
+    uint32_t limit;
+};
+
+struct backend_result {
+    uint64_t ticket;
+    int code;           /* 0 or ERR_*; http/problem.c maps it to a status. */
+    const char *field;  /* Of the request, that the error is about; or NULL. */
+    const char *detail; /* Words; or NULL for the code's own. */
+    uint64_t id_space;  /* For public ids. */
+    uint64_t id;        /* Of what was created; the first of `count`. */
+    uint32_t count;
+    /* One of these, by operation. */
+    const struct topic *topics;
+    const struct publisher_view *publishers;
+    const struct publisher_activity *activities; /* One per publisher. */
+    const struct message_view *message;
+};
+
+/* What only the leader's delivery knows; not kept in the store. */
+struct publisher_activity {
+    bool known; /* False: this node does not lead; rates are null. */
+    uint32_t in_flight;
+    double rate_per_second;
+    uint64_t next_attempt_ms;
+};
+
+typedef void (*backend_done)(void *context,
+                             const struct backend_result *result);
+
+/* Health, for the probes and /api/cluster. Texts are static or live as long
+ * as the node. */
+struct backend_status {
+    bool live;
+    bool ready;
+    bool writable;
+    const char *live_reason; /* Why not; NULL when it is. */
+    const char *ready_reason;
+    const char *writable_reason;
+    char cluster_id[37]; /* A UUID as text; empty: not known yet. */
+    uint32_t node_id;
+    uint32_t leader_id; /* 0: none known. */
+    uint64_t term;
+    uint64_t commit_index;
+    uint64_t applied_index;
+    struct state_hash state_hash; /* At the last commit of the store. */
+    bool leader;
+    const char *raft_address;
+    const char *url;
+    const char *version;
+};
+
+/* Counters and gauges for /metrics, by name; see http/metrics.c. */
+struct backend_metrics {
+    uint64_t messages_published;
+    uint64_t payload_bytes_published;
+    uint64_t publish_refused; /* 429, 503, 507. */
+    uint64_t backlog_messages;
+    uint64_t deliveries_in_flight;
+    uint64_t attempts_succeeded;
+    uint64_t attempts_failed;
+    uint64_t deliveries_delivered;
+    uint64_t deliveries_dead;
+    uint64_t duplicates_possible; /* Deliveries marked as such. */
+    uint64_t topics;
+    uint64_t publishers;
+    uint64_t term;
+    uint64_t commit_index;
+    uint64_t applied_index;
+    uint64_t leader; /* 0 or 1 */
+    uint64_t log_bytes;
+    uint64_t log_syncs;
+    uint64_t log_sync_us;
+    uint64_t log_written_bytes;
+    uint64_t store_file_bytes;
+    uint64_t store_reusable_bytes;
+    uint64_t store_commits;
+    uint64_t store_commit_us;
+    uint64_t disk_free_bytes;
+    uint64_t proposals_waiting_bytes;
+};
+
+struct backend {
+    void *context;
+
+    /* id (of the first), count, id_space. Errors: ERR_NOT_FOUND on `topic`,
+     * ERR_BUSY (429), ERR_UNAVAILABLE (503), ERR_NO_SPACE (507),
+     * ERR_UNKNOWN_OUTCOME (504). */
+    void (*publish)(void *context, uint64_t ticket,
+                    const struct backend_publish *publish);
+
+    /* id, topics[0]. ERR_EXISTS on `name`. */
+    void (*topic_create)(void *context, uint64_t ticket,
+                         const struct topic_options *options);
+    /* topics[count], ascending by id. */
+    void (*topic_list)(void *context, uint64_t ticket,
+                       const struct backend_page *page);
+
+    /* id, publishers[0]. ERR_NOT_FOUND on `topic`, ERR_EXISTS on `target`,
+     * ERR_NOT_BUILT with the field. */
+    void (*publisher_create)(void *context, uint64_t ticket,
+                             const struct backend_publisher_create *create);
+    void (*publisher_list)(void *context, uint64_t ticket,
+                           const struct backend_page *page);
+    /* publishers[0]. ERR_NOT_FOUND. */
+    void (*publisher_get)(void *context, uint64_t ticket, uint32_t id);
+    void (*publisher_delete)(void *context, uint64_t ticket, uint32_t id);
+    /* publishers[0], as it is afterwards. ERR_NOT_FOUND. */
+    void (*publisher_pause)(void *context, uint64_t ticket, uint32_t id,
+                            bool paused);
+
+    /* message, id_space. ERR_NOT_FOUND. */
+    void (*message_get)(void *context, uint64_t ticket, uint64_t id);
+
+    /* At once. */
+    uint64_t (*id_space)(void *context); /* 0: not known yet. */
+    void (*status)(void *context, struct backend_status *ret_status);
+    void (*metrics)(void *context, struct backend_metrics *ret_metrics);
+};
+
+#endif

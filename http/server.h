@@ -1,0 +1,42 @@
+/* server.h - the HTTP API on the node's loop: h2o, HTTP/1.1 only.
+ *
+ * h2o's types stay inside http/. A request waits under a ticket, never under
+ * a pointer: its client may vanish at any time.
+ * Thread: the loop. */
+#ifndef POSTOFFICE_HTTP_SERVER_H
+#define POSTOFFICE_HTTP_SERVER_H
+
+#include "base/error.h"
+#include "http/backend.h"
+
+#include <uv.h>
+
+struct http_server;
+
+struct http_options {
+    const char *const *listen; /* HOST:PORT each; [v6]:PORT too. */
+    uint32_t listen_count;
+    size_t body_bytes_max;    /* Larger bodies: 413. */
+    size_t message_bytes_max; /* Payload, attributes and key of one: 413. */
+    uint32_t bulk_messages_max;
+    uint32_t connections_max;
+};
+
+/* Binds and listens. Errors name the address. The backend's table is copied;
+ * its done() is http_server_done with the server as context. */
+int http_server_open(uv_loop_t *loop, const struct http_options *options,
+                     const struct backend *backend,
+                     struct http_server **ret_server, struct error *error);
+
+/* The result of an asynchronous operation of the backend. */
+void http_server_done(void *server, const struct backend_result *result);
+
+/* The port that listener `index` is bound to (for port 0). */
+uint16_t http_server_port(const struct http_server *server, uint32_t index);
+
+/* Takes no new connection and closes idle ones; what is under way may end for
+ * up to `grace_ms`, then connections are cut; then calls done and frees. */
+void http_server_close(struct http_server *server, uint32_t grace_ms,
+                       void (*done)(void *context), void *context);
+
+#endif
