@@ -14,6 +14,7 @@ void queue_init(struct queue *queue)
     queue->first = NULL;
     queue->last = &queue->first;
     queue->closed = false;
+    queue->nudged = false;
 }
 
 void queue_close(struct queue *queue)
@@ -64,7 +65,7 @@ bool queue_wait(struct queue *queue, uint64_t deadline_ns)
     struct timespec until = {.tv_sec = (time_t)(deadline_ns / 1000000000u),
                              .tv_nsec = (long)(deadline_ns % 1000000000u)};
     pthread_mutex_lock(&queue->mutex);
-    while (queue->first == NULL && !queue->closed) {
+    while (queue->first == NULL && !queue->closed && !queue->nudged) {
         int rc =
             deadline_ns == 0
                 ? pthread_cond_wait(&queue->filled, &queue->mutex)
@@ -72,9 +73,18 @@ bool queue_wait(struct queue *queue, uint64_t deadline_ns)
         if (rc != 0)
             break;
     }
+    queue->nudged = false;
     bool goes_on = queue->first != NULL || !queue->closed;
     pthread_mutex_unlock(&queue->mutex);
     return goes_on;
+}
+
+void queue_nudge(struct queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    queue->nudged = true;
+    pthread_cond_signal(&queue->filled);
+    pthread_mutex_unlock(&queue->mutex);
 }
 
 void queue_end(struct queue *queue)

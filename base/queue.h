@@ -22,6 +22,7 @@ struct queue {
     struct queue_item *first;
     struct queue_item **last;
     bool closed;
+    bool nudged;
 };
 
 void queue_init(struct queue *queue);
@@ -39,6 +40,8 @@ struct queue_item *queue_take_one(struct queue *queue);
  * `deadline_ns` on CLOCK_MONOTONIC (0: without end). Returns false once the
  * queue is ended and empty. */
 bool queue_wait(struct queue *queue, uint64_t deadline_ns);
+/* Makes one queue_wait(), under way or the next, return at once. */
+void queue_nudge(struct queue *queue);
 /* No more items will come; everybody who waits is woken. */
 void queue_end(struct queue *queue);
 
