@@ -193,6 +193,7 @@ int command_positions_decode(struct slice body, struct arena *arena,
 /* A new leader's first: all that is open is in doubt from here on. */
 void command_takeover_encode(struct encoder *out, uint64_t time_ms,
                              uint32_t node_id);
+int command_takeover_decode(struct slice body, uint32_t *ret_node_id);
 void command_purge_encode(struct encoder *out, uint64_t time_ms,
                           uint32_t publisher_id, uint32_t rows_max);
 int command_purge_decode(struct slice body, uint32_t *ret_publisher_id,

@@ -74,6 +74,13 @@ enum attempt_class {
 };
 const char *attempt_class_text(enum attempt_class class);
 
+/* A position that was granted: it is being sent, or is about to be. */
+struct open_position {
+    uint64_t position;
+    uint32_t attempt; /* The number of the attempt that is open. */
+    bool doubt;       /* An earlier one may have arrived. */
+};
+
 /* The state of one message for one publisher, from least to most advanced:
  * the order of the enum is the order by which a message's own state is the
  * least of its deliveries'. */
@@ -125,10 +132,12 @@ struct message {
     uint64_t id;
     uint32_t topic_id;
     uint64_t received_ms;
-    uint64_t schedule_ms;    /* 0: not scheduled. */
-    struct slice key;        /* Empty: none. */
-    struct slice attributes; /* Encoded; walk with attributes_next(). */
-    struct slice payload;    /* As published. */
+    uint64_t schedule_ms;     /* 0: not scheduled. */
+    struct slice key;         /* Empty: none. */
+    struct slice traceparent; /* Empty: none. */
+    struct slice origin;      /* Where recovery found it; empty: none. */
+    struct slice attributes;  /* Encoded; walk with attribute_next(). */
+    struct slice payload;     /* As published. */
 };
 
 #endif

@@ -76,11 +76,6 @@ int query_message(struct view *view, uint64_t id, struct arena *arena,
 /* ---- For the leader's delivery ---- */
 
 /* What a pipeline needs to begin or go on. */
-struct open_position {
-    uint64_t position;
-    uint32_t attempt; /* The number of the attempt that is open. */
-    bool doubt;
-};
 struct pipeline_view {
     struct publisher publisher;
     uint64_t next;              /* First position not examined. */

@@ -1,0 +1,165 @@
+/* The envelope, and the commands with small fixed bodies. Options stand in
+ * options.c, messages in message.c, grants and outcomes in
+ * command_delivery.c. */
+#include "storage/command.h"
+
+#include <assert.h>
+
+enum { ENVELOPE_LENGTH_OFFSET = 4 };
+
+int command_next(struct slice *entry, struct command *ret_command)
+{
+    if (entry->length == 0)
+        return ERR_END;
+    struct decoder in = decoder_of(*entry);
+    struct command command = {.version = decoder_u8(&in)};
+    command.type = decoder_u8(&in);
+    command.flags = decoder_u16(&in);
+    uint32_t length = decoder_u32(&in);
+    command.time_ms = decoder_u64(&in);
+    command.actor = decoder_u32(&in);
+    command.body = decoder_bytes(&in, length);
+    if (in.failed || command.version == 0)
+        return ERR_CORRUPT;
+    /* No flag has a meaning yet: one that is set is a newer program's. */
+    if (command.version > COMMAND_VERSION || command.flags != 0)
+        return ERR_VERSION;
+    entry->data += in.offset;
+    entry->length -= in.offset;
+    *ret_command = command;
+    return 0;
+}
+
+size_t command_begin(struct encoder *out, enum command_type type,
+                     uint64_t time_ms, uint32_t actor)
+{
+    size_t begun = out->length;
+    encoder_u8(out, COMMAND_VERSION);
+    encoder_u8(out, (uint8_t)type);
+    encoder_u16(out, 0);
+    encoder_u32(out, 0);
+    encoder_u64(out, time_ms);
+    encoder_u32(out, actor);
+    assert(out->length - begun == COMMAND_ENVELOPE_SIZE);
+    return begun;
+}
+
+void command_end(struct encoder *out, size_t begun)
+{
+    size_t length = out->length - begun - COMMAND_ENVELOPE_SIZE;
+    assert(length <= UINT32_MAX);
+    put_u32(out->data + begun + ENVELOPE_LENGTH_OFFSET, (uint32_t)length);
+}
+
+/* All bodies here end where their last field does. */
+static int ended(const struct decoder *in)
+{
+    return decoder_done(in) ? 0 : ERR_CORRUPT;
+}
+
+void command_init_encode(struct encoder *out, uint64_t time_ms,
+                         const struct command_init *init)
+{
+    size_t begun = command_begin(out, COMMAND_INIT, time_ms, 0);
+    encoder_bytes(out, slice_of(init->cluster_id, sizeof init->cluster_id));
+    encoder_u64(out, init->id_space);
+    command_end(out, begun);
+}
+
+int command_init_decode(struct slice body, struct command_init *ret_init)
+{
+    struct decoder in = decoder_of(body);
+    struct slice id = decoder_bytes(&in, sizeof ret_init->cluster_id);
+    uint64_t id_space = decoder_u64(&in);
+    int rc = ended(&in);
+    if (rc != 0)
+        return rc;
+    memcpy(ret_init->cluster_id, id.data, id.length);
+    ret_init->id_space = id_space;
+    return 0;
+}
+
+void command_publisher_delete_encode(struct encoder *out, uint64_t time_ms,
+                                     uint32_t actor, uint32_t publisher_id)
+{
+    size_t begun = command_begin(out, COMMAND_PUBLISHER_DELETE, time_ms, actor);
+    encoder_u32(out, publisher_id);
+    command_end(out, begun);
+}
+
+static int u32_decode(struct slice body, uint32_t *ret_value)
+{
+    struct decoder in = decoder_of(body);
+    uint32_t value = decoder_u32(&in);
+    int rc = ended(&in);
+    if (rc == 0)
+        *ret_value = value;
+    return rc;
+}
+
+int command_publisher_delete_decode(struct slice body, uint32_t *ret_id)
+{
+    return u32_decode(body, ret_id);
+}
+
+void command_pause_encode(struct encoder *out, uint64_t time_ms, uint32_t actor,
+                          const struct command_pause *pause)
+{
+    size_t begun = command_begin(out, COMMAND_PUBLISHER_PAUSE, time_ms, actor);
+    encoder_u32(out, pause->publisher_id);
+    encoder_u8(out, pause->paused);
+    encoder_string(out, pause->reason);
+    command_end(out, begun);
+}
+
+int command_pause_decode(struct slice body, struct command_pause *ret)
+{
+    struct decoder in = decoder_of(body);
+    struct command_pause pause = {.publisher_id = decoder_u32(&in)};
+    uint8_t paused = decoder_u8(&in);
+    pause.reason = decoder_string(&in);
+    int rc = ended(&in);
+    if (rc == 0 && paused > 1)
+        rc = ERR_CORRUPT;
+    if (rc != 0)
+        return rc;
+    pause.paused = paused == 1;
+    *ret = pause;
+    return 0;
+}
+
+void command_takeover_encode(struct encoder *out, uint64_t time_ms,
+                             uint32_t node_id)
+{
+    size_t begun = command_begin(out, COMMAND_TAKEOVER, time_ms, 0);
+    encoder_u32(out, node_id);
+    command_end(out, begun);
+}
+
+int command_takeover_decode(struct slice body, uint32_t *ret_node_id)
+{
+    return u32_decode(body, ret_node_id);
+}
+
+void command_purge_encode(struct encoder *out, uint64_t time_ms,
+                          uint32_t publisher_id, uint32_t rows_max)
+{
+    size_t begun = command_begin(out, COMMAND_PURGE, time_ms, 0);
+    encoder_u32(out, publisher_id);
+    encoder_u32(out, rows_max);
+    command_end(out, begun);
+}
+
+int command_purge_decode(struct slice body, uint32_t *ret_publisher_id,
+                         uint32_t *ret_rows_max)
+{
+    struct decoder in = decoder_of(body);
+    uint32_t publisher_id = decoder_u32(&in);
+    uint32_t rows_max = decoder_u32(&in);
+    int rc = ended(&in);
+    if (rc != 0)
+        return rc;
+    *ret_publisher_id = publisher_id;
+    *ret_rows_max = rows_max;
+    return 0;
+}
