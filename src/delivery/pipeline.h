@@ -1,0 +1,132 @@
+/* pipeline.h - what one publisher does next: the logic of delivery, without
+ * I/O, driven by events and a given time.
+ *
+ * Nothing is sent unless its grant is committed, so that after a crash of the
+ * leader only what was granted and not settled is in doubt. A message passes
+ * through a slot:
+ *
+ *   read ahead --grant--> PROPOSED --applied--> READY --> SENDING
+ *   due retry --intent-->     ^                   ^          |
+ *                          (takeover) LOADING ----+       ANSWERED
+ *                                                            | outcome
+ *                                     free <--applied--- SETTLING
+ *
+ * A slot counts against max_in_flight until its outcome is proposed: the
+ * outcome stands in the log before any grant that takes its place, so that
+ * what is open in the log never exceeds max_in_flight.
+ *
+ * Use: tell it what happened, then call pipeline_step() and carry out the
+ * effects, in their order. Thread: the loop. */
+#ifndef POSTOFFICE_DELIVERY_PIPELINE_H
+#define POSTOFFICE_DELIVERY_PIPELINE_H
+
+#include "letter.h"
+#include "storage/command.h"
+#include "storage/query.h"
+
+struct pipeline;
+
+/* Batch numbers begin again at 0 here; far fewer are ever on the way. */
+enum { PIPELINE_BATCHES = 1 << 28 };
+
+/* A message handed to the pipeline. */
+struct supply {
+    struct letter *letter; /* Borrowed; the pipeline takes a reference. */
+    uint32_t attempts;     /* Made so far. */
+};
+
+/* What is to be done, in this order. Arrays belong to the pipeline and are
+ * valid until its next call. Counts of 0 mean nothing. */
+struct pipeline_effects {
+    /* Commands to propose; the answer to each comes through
+     * pipeline_applied() with the same batch number. */
+    struct outcome *outcomes;
+    uint32_t outcome_count;
+    uint64_t *withdraw;
+    uint32_t withdraw_count;
+    uint64_t *intent;
+    uint32_t intent_count;
+    struct command_grant grant;
+    uint32_t batch;
+    /* Reads to start; at most one of each kind is under way. */
+    bool read_feed; /* From feed_from, answered by pipeline_fed(). */
+    uint64_t feed_from;
+    uint32_t feed_count;
+    bool read_due; /* Due by now, answered by pipeline_due(). */
+    uint32_t due_count;
+    uint64_t *load; /* Positions, answered by pipeline_loaded(). */
+    uint32_t load_count;
+    /* When to step again though nothing happens; 0: never. */
+    uint64_t wake_ms;
+};
+
+enum pipeline_command {
+    PIPELINE_OUTCOMES = 1,
+    PIPELINE_WITHDRAW,
+    PIPELINE_INTENT,
+    PIPELINE_GRANT,
+};
+
+/* Begins where the view stands: what is open there is loaded and sent again,
+ * marked when in doubt. Copies what it needs. `seed` is for jitter. */
+struct pipeline *pipeline_new(const struct pipeline_view *view, uint64_t seed);
+void pipeline_free(struct pipeline *pipeline); /* NULL is fine. */
+
+uint32_t pipeline_id(const struct pipeline *pipeline);
+uint32_t pipeline_topic_id(const struct pipeline *pipeline);
+const struct publisher_options *
+pipeline_options(const struct pipeline *pipeline);
+
+/* The topic's last position has moved. */
+void pipeline_published(struct pipeline *pipeline, uint64_t last_position);
+/* Stops granting and takes back what was not sent; what is under way ends. */
+void pipeline_pause(struct pipeline *pipeline, bool paused);
+/* The same for good: this node is about to give up leadership. */
+void pipeline_drain(struct pipeline *pipeline);
+/* Nothing is open any more, as far as this node knows. */
+bool pipeline_is_drained(const struct pipeline *pipeline);
+
+/* Answers to effects. A failed read (code != 0) is repeated a second later. */
+void pipeline_fed(struct pipeline *pipeline, int code,
+                  const struct supply *supplies, uint32_t count,
+                  uint64_t now_ms);
+void pipeline_due(struct pipeline *pipeline, int code,
+                  const struct supply *supplies, uint32_t count,
+                  uint64_t next_due_ms, uint64_t now_ms);
+void pipeline_loaded(struct pipeline *pipeline, int code,
+                     const struct supply *supplies, uint32_t count,
+                     uint64_t now_ms);
+/* A proposed command was applied with this result, or refused. */
+void pipeline_applied(struct pipeline *pipeline, enum pipeline_command command,
+                      uint32_t batch, int code, uint64_t now_ms);
+
+/* The next slot to send, if any: the caller sends it now. Tokens are never
+ * used twice. False: none is ready. */
+struct dispatch {
+    uint64_t token;
+    struct letter *letter; /* Borrowed; take a reference to keep it. */
+    uint32_t attempt;
+    bool doubt;
+};
+bool pipeline_dispatch(struct pipeline *pipeline, struct dispatch *ret);
+/* What came of it. `attempt->number` and maybe_duplicate are filled in here.
+ * The response is copied. */
+void pipeline_answered(struct pipeline *pipeline, uint64_t token,
+                       const struct attempt *attempt, uint64_t now_ms);
+
+void pipeline_step(struct pipeline *pipeline, uint64_t now_ms,
+                   struct pipeline_effects *ret_effects);
+
+/* It has nothing to read ahead until more is published. */
+bool pipeline_is_hungry(const struct pipeline *pipeline);
+
+struct pipeline_statistics {
+    uint32_t in_flight; /* Being sent. */
+    uint32_t slots;
+    uint64_t next_attempt_ms; /* The first due retry; 0: none. */
+    double rate_per_second;   /* Delivered, over the last seconds. */
+};
+struct pipeline_statistics pipeline_statistics(const struct pipeline *pipeline,
+                                               uint64_t now_ms);
+
+#endif

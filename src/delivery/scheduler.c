@@ -1,0 +1,571 @@
+#include "scheduler.h"
+
+#include "agenda.h"
+#include "base/bounds.h"
+#include "base/memory.h"
+#include "base/table.h"
+#include "recent.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum {
+    NOT_READY_MS = 20, /* The pause when the port takes no proposals. */
+};
+
+/* A list of pipelines; each stands in at most one of each kind. */
+struct line {
+    struct member *first;
+    struct member **last;
+};
+
+struct topic_lane {
+    uint32_t id;
+    struct slice name; /* Owned. */
+    uint64_t last_position;
+    struct recent_topic recent;
+    struct member *members; /* All of this topic, by next_of_topic. */
+    uint32_t active;        /* Those that are not paused. */
+    struct line hungry;     /* Those to wake when something is published. */
+};
+
+/* A pipeline and its places. */
+struct member {
+    struct pipeline *pipeline;
+    struct topic_lane *lane;
+    struct member *next_of_topic;
+    struct member *next_ready;
+    struct member *next_hungry;
+    struct member *next_starved;
+    struct agenda_item agenda;
+    bool is_ready;   /* In the line of those to step. */
+    bool is_hungry;  /* In its lane's line. */
+    bool is_starved; /* Has something to send beyond the common bound. */
+    bool paused;
+    uint32_t sends;
+};
+
+struct scheduler {
+    struct scheduler_port port;
+    struct table lanes;
+    struct table members;
+    struct recent recent;
+    struct line ready;
+    struct line starved;
+    struct agenda agenda;
+    struct agenda_item retry; /* When the port was not ready. */
+    uint64_t woken_ms;        /* What the port was told last. */
+    uint32_t sends_max;
+    uint32_t sends;
+    uint32_t active;
+    uint64_t seed;
+    bool draining;
+    struct encoder command;
+    struct scheduler_statistics statistics;
+};
+
+#define LINE_FUNCTIONS(name, link, flag)                                       \
+    static void name##_push(struct line *line, struct member *member)          \
+    {                                                                          \
+        if (member->flag)                                                      \
+            return;                                                            \
+        member->flag = true;                                                   \
+        member->link = NULL;                                                   \
+        *line->last = member;                                                  \
+        line->last = &member->link;                                            \
+    }                                                                          \
+    static struct member *name##_pop(struct line *line)                        \
+    {                                                                          \
+        struct member *member = line->first;                                   \
+        if (member != NULL) {                                                  \
+            line->first = member->link;                                        \
+            if (line->first == NULL)                                           \
+                line->last = &line->first;                                     \
+            member->flag = false;                                              \
+        }                                                                      \
+        return member;                                                         \
+    }                                                                          \
+    static void name##_remove(struct line *line, struct member *member)        \
+    {                                                                          \
+        if (!member->flag)                                                     \
+            return;                                                            \
+        struct member **place = &line->first;                                  \
+        while (*place != member)                                               \
+            place = &(*place)->link;                                           \
+        *place = member->link;                                                 \
+        if (member->link == NULL)                                              \
+            line->last = place;                                                \
+        member->flag = false;                                                  \
+    }
+
+LINE_FUNCTIONS(ready, next_ready, is_ready)
+LINE_FUNCTIONS(hungry, next_hungry, is_hungry)
+LINE_FUNCTIONS(starved, next_starved, is_starved)
+
+static void line_init(struct line *line)
+{
+    line->first = NULL;
+    line->last = &line->first;
+}
+
+struct scheduler *scheduler_new(const struct scheduler_port *port,
+                                uint32_t sends_max, uint64_t seed)
+{
+    struct scheduler *scheduler = memory_new_zeroed(1, sizeof *scheduler);
+    scheduler->port = *port;
+    scheduler->sends_max = sends_max;
+    scheduler->seed = seed;
+    recent_init(&scheduler->recent, BOUND_RECENT_BYTES);
+    line_init(&scheduler->ready);
+    line_init(&scheduler->starved);
+    return scheduler;
+}
+
+static void member_free(struct member *member)
+{
+    pipeline_free(member->pipeline);
+    free(member);
+}
+
+void scheduler_free(struct scheduler *scheduler)
+{
+    if (scheduler == NULL)
+        return;
+    struct member *member;
+    for (uint32_t id = 0;
+         (member = table_next(&scheduler->members, &id)) != NULL;)
+        member_free(member);
+    struct topic_lane *lane;
+    for (uint32_t id = 0;
+         (lane = table_next(&scheduler->lanes, &id)) != NULL;) {
+        recent_forget(&scheduler->recent, &lane->recent);
+        free((void *)lane->name.data);
+        free(lane);
+    }
+    table_close(&scheduler->members);
+    table_close(&scheduler->lanes);
+    recent_close(&scheduler->recent);
+    agenda_close(&scheduler->agenda);
+    encoder_close(&scheduler->command);
+    free(scheduler);
+}
+
+/* ---- Topics and publishers ---- */
+
+void scheduler_add_topic(struct scheduler *scheduler, uint32_t id,
+                         struct slice name, uint64_t last_position)
+{
+    assert(table_get(&scheduler->lanes, id) == NULL);
+    struct topic_lane *lane = memory_new_zeroed(1, sizeof *lane);
+    uint8_t *copy = memory_new(name.length);
+    if (name.length > 0)
+        memcpy(copy, name.data, name.length);
+    lane->id = id;
+    lane->name = slice_of(copy, name.length);
+    lane->last_position = last_position;
+    line_init(&lane->hungry);
+    table_set(&scheduler->lanes, id, lane);
+}
+
+static void count_active(struct scheduler *scheduler, struct member *member,
+                         bool active)
+{
+    if (active) {
+        member->lane->active++;
+        scheduler->active++;
+    } else {
+        member->lane->active--;
+        scheduler->active--;
+    }
+}
+
+void scheduler_add(struct scheduler *scheduler,
+                   const struct pipeline_view *view)
+{
+    struct topic_lane *lane =
+        table_get(&scheduler->lanes, view->publisher.topic_id);
+    assert(lane != NULL);
+    assert(table_get(&scheduler->members, view->publisher.id) == NULL);
+    struct member *member = memory_new_zeroed(1, sizeof *member);
+    member->pipeline = pipeline_new(view, scheduler->seed);
+    member->lane = lane;
+    member->paused = view->publisher.paused;
+    member->next_of_topic = lane->members;
+    lane->members = member;
+    if (!member->paused)
+        count_active(scheduler, member, true);
+    pipeline_published(member->pipeline, lane->last_position);
+    if (scheduler->draining)
+        pipeline_drain(member->pipeline);
+    table_set(&scheduler->members, view->publisher.id, member);
+    ready_push(&scheduler->ready, member);
+}
+
+void scheduler_remove(struct scheduler *scheduler, uint32_t publisher_id)
+{
+    struct member *member = table_get(&scheduler->members, publisher_id);
+    if (member == NULL)
+        return;
+    struct topic_lane *lane = member->lane;
+    if (!member->paused)
+        count_active(scheduler, member, false);
+    ready_remove(&scheduler->ready, member);
+    hungry_remove(&lane->hungry, member);
+    starved_remove(&scheduler->starved, member);
+    agenda_set(&scheduler->agenda, &member->agenda, 0);
+    struct member **place = &lane->members;
+    while (*place != member)
+        place = &(*place)->next_of_topic;
+    *place = member->next_of_topic;
+    table_set(&scheduler->members, publisher_id, NULL);
+    /* Requests under way end by themselves; nobody waits for them. */
+    scheduler->sends -= member->sends;
+    member_free(member);
+}
+
+void scheduler_pause(struct scheduler *scheduler, uint32_t publisher_id,
+                     bool paused)
+{
+    struct member *member = table_get(&scheduler->members, publisher_id);
+    if (member == NULL || member->paused == paused)
+        return;
+    member->paused = paused;
+    count_active(scheduler, member, !paused);
+    if (!paused)
+        pipeline_published(member->pipeline, member->lane->last_position);
+    pipeline_pause(member->pipeline, paused);
+    ready_push(&scheduler->ready, member);
+}
+
+/* ---- Events ---- */
+
+void scheduler_published(struct scheduler *scheduler, uint32_t topic_id,
+                         uint64_t position, const struct message *message)
+{
+    struct topic_lane *lane = table_get(&scheduler->lanes, topic_id);
+    if (lane == NULL)
+        return;
+    lane->last_position = position;
+    struct letter *letter =
+        lane->active > 0 ? letter_new(position, message) : NULL;
+    if (letter != NULL)
+        recent_add(&scheduler->recent, &lane->recent, letter);
+    else
+        recent_forget(&scheduler->recent, &lane->recent);
+    struct member *member;
+    while ((member = hungry_pop(&lane->hungry)) != NULL)
+        ready_push(&scheduler->ready, member);
+}
+
+/* A proposal's token: publisher, command (4 bits), batch (28 bits). */
+static uint64_t proposal_token(uint32_t publisher_id,
+                               enum pipeline_command command, uint32_t batch)
+{
+    return (uint64_t)publisher_id << 32 | (uint64_t)command << 28 | batch;
+}
+
+void scheduler_applied(struct scheduler *scheduler, uint64_t token, int code,
+                       uint64_t now_ms)
+{
+    struct member *member =
+        table_get(&scheduler->members, (uint32_t)(token >> 32));
+    if (member == NULL)
+        return;
+    pipeline_applied(member->pipeline,
+                     (enum pipeline_command)((token >> 28) & 15u),
+                     (uint32_t)token % PIPELINE_BATCHES, code, now_ms);
+    ready_push(&scheduler->ready, member);
+}
+
+static uint32_t make_supplies(const struct feed_item *items, uint32_t count,
+                              struct supply *supplies)
+{
+    uint32_t made = 0;
+    for (; made < count; made++) {
+        supplies[made].letter =
+            letter_new(items[made].position, &items[made].message);
+        supplies[made].attempts = items[made].attempts;
+        if (supplies[made].letter == NULL)
+            break;
+    }
+    return made;
+}
+
+void scheduler_supplied(struct scheduler *scheduler,
+                        enum delivery_read_kind kind, uint32_t publisher_id,
+                        int code, const struct feed_item *items, uint32_t count,
+                        uint64_t next_due_ms, uint64_t now_ms)
+{
+    struct member *member = table_get(&scheduler->members, publisher_id);
+    if (member == NULL)
+        return;
+    struct pipeline *pipeline = member->pipeline;
+    struct supply *supplies = memory_new(count * sizeof *supplies);
+    uint32_t made = code == 0 ? make_supplies(items, count, supplies) : 0;
+    if (made < count && code == 0)
+        code = ERR_NO_MEMORY;
+    switch (kind) {
+    case DELIVERY_FEED:
+        pipeline_fed(pipeline, code, supplies, made, now_ms);
+        break;
+    case DELIVERY_DUE:
+        pipeline_due(pipeline, code, supplies, made, next_due_ms, now_ms);
+        break;
+    case DELIVERY_LOAD:
+        pipeline_loaded(pipeline, code, supplies, made, now_ms);
+        break;
+    }
+    for (uint32_t i = 0; i < made; i++)
+        letter_unref(supplies[i].letter);
+    free(supplies);
+    ready_push(&scheduler->ready, member);
+}
+
+void scheduler_answered(struct scheduler *scheduler, uint32_t publisher_id,
+                        uint64_t token, const struct attempt *attempt,
+                        uint64_t now_ms)
+{
+    if (attempt->class == ATTEMPT_OK)
+        scheduler->statistics.succeeded++;
+    else
+        scheduler->statistics.failed++;
+    struct member *member = table_get(&scheduler->members, publisher_id);
+    if (member == NULL)
+        return;
+    assert(member->sends > 0);
+    member->sends--;
+    scheduler->sends--;
+    pipeline_answered(member->pipeline, token, attempt, now_ms);
+    ready_push(&scheduler->ready, member);
+    member = starved_pop(&scheduler->starved);
+    if (member != NULL)
+        ready_push(&scheduler->ready, member);
+}
+
+/* ---- Running ---- */
+
+static void propose(struct scheduler *scheduler, struct member *member,
+                    enum pipeline_command command, uint32_t batch)
+{
+    scheduler->port.propose(
+        scheduler->port.context, encoder_slice(&scheduler->command),
+        proposal_token(pipeline_id(member->pipeline), command, batch));
+    scheduler->command.length = 0;
+}
+
+static void propose_positions(struct scheduler *scheduler,
+                              struct member *member, enum command_type type,
+                              enum pipeline_command command, uint32_t batch,
+                              const uint64_t *positions, uint32_t count,
+                              uint64_t now_ms)
+{
+    if (count == 0)
+        return;
+    struct command_positions body = {.publisher_id =
+                                         pipeline_id(member->pipeline),
+                                     .count = count,
+                                     .positions = positions};
+    command_positions_encode(&scheduler->command, type, now_ms, &body);
+    propose(scheduler, member, command, batch);
+}
+
+static void propose_all(struct scheduler *scheduler, struct member *member,
+                        const struct pipeline_effects *effects, uint64_t now_ms)
+{
+    uint32_t id = pipeline_id(member->pipeline);
+    if (effects->outcome_count > 0) {
+        struct command_outcomes body = {.publisher_id = id,
+                                        .count = effects->outcome_count,
+                                        .outcomes = effects->outcomes};
+        for (uint32_t i = 0; i < body.count; i++)
+            scheduler->statistics.dead +=
+                body.outcomes[i].state == DELIVERY_DEAD;
+        command_outcomes_encode(&scheduler->command, now_ms, &body);
+        propose(scheduler, member, PIPELINE_OUTCOMES, effects->batch);
+    }
+    propose_positions(scheduler, member, COMMAND_WITHDRAW, PIPELINE_WITHDRAW,
+                      effects->batch, effects->withdraw,
+                      effects->withdraw_count, now_ms);
+    propose_positions(scheduler, member, COMMAND_INTENT, PIPELINE_INTENT,
+                      effects->batch, effects->intent, effects->intent_count,
+                      now_ms);
+    if (effects->grant.open_count > 0) {
+        command_grant_encode(&scheduler->command, now_ms, &effects->grant);
+        propose(scheduler, member, PIPELINE_GRANT, effects->batch);
+    }
+}
+
+/* From what is in memory, if everything asked for is there. */
+static bool feed_from_recent(struct member *member,
+                             const struct pipeline_effects *effects,
+                             uint64_t now_ms)
+{
+    if (!recent_covers(&member->lane->recent, effects->feed_from))
+        return false;
+    struct letter *letters[BOUND_FEED_MESSAGES];
+    struct supply supplies[BOUND_FEED_MESSAGES];
+    uint32_t count = recent_find(&member->lane->recent, effects->feed_from,
+                                 letters, effects->feed_count);
+    for (uint32_t i = 0; i < count; i++)
+        supplies[i] = (struct supply){.letter = letters[i]};
+    pipeline_fed(member->pipeline, 0, supplies, count, now_ms);
+    return true;
+}
+
+/* True when something was supplied at once: step again. */
+static bool start_reads(struct scheduler *scheduler, struct member *member,
+                        const struct pipeline_effects *effects, uint64_t now_ms)
+{
+    struct delivery_read read = {
+        .publisher_id = pipeline_id(member->pipeline),
+        .topic_id = member->lane->id,
+    };
+    if (effects->load_count > 0) {
+        read.kind = DELIVERY_LOAD;
+        read.positions = effects->load;
+        read.count = effects->load_count;
+        scheduler->port.read(scheduler->port.context, &read);
+    }
+    if (effects->read_due) {
+        read.kind = DELIVERY_DUE;
+        read.due_ms = now_ms;
+        read.count = effects->due_count;
+        scheduler->port.read(scheduler->port.context, &read);
+    }
+    if (!effects->read_feed)
+        return false;
+    if (feed_from_recent(member, effects, now_ms))
+        return true;
+    read.kind = DELIVERY_FEED;
+    read.from = effects->feed_from;
+    read.count = effects->feed_count;
+    scheduler->port.read(scheduler->port.context, &read);
+    return false;
+}
+
+/* Below half of the common bound everybody may use their whole window;
+ * above it, an equal share, and one at least, so that many hanging targets
+ * never keep the others from being served. */
+static bool may_send(const struct scheduler *scheduler,
+                     const struct member *member)
+{
+    if (scheduler->sends < scheduler->sends_max / 2 || member->sends == 0)
+        return true;
+    uint32_t share = scheduler->sends_max / (2 * (scheduler->active + 1));
+    return scheduler->sends < scheduler->sends_max && member->sends < share;
+}
+
+static void send_ready(struct scheduler *scheduler, struct member *member)
+{
+    struct dispatch dispatch;
+    for (;;) {
+        if (!may_send(scheduler, member)) {
+            starved_push(&scheduler->starved, member);
+            return;
+        }
+        if (!pipeline_dispatch(member->pipeline, &dispatch))
+            return;
+        struct delivery_send send = {
+            .publisher_id = pipeline_id(member->pipeline),
+            .token = dispatch.token,
+            .options = pipeline_options(member->pipeline),
+            .topic = member->lane->name,
+            .letter = dispatch.letter,
+            .attempt = dispatch.attempt,
+            .doubt = dispatch.doubt,
+        };
+        scheduler->statistics.doubtful += dispatch.doubt;
+        member->sends++;
+        scheduler->sends++;
+        scheduler->port.send(scheduler->port.context, &send);
+    }
+}
+
+static void step(struct scheduler *scheduler, struct member *member,
+                 uint64_t now_ms)
+{
+    struct pipeline_effects effects;
+    bool again;
+    pipeline_published(member->pipeline, member->lane->last_position);
+    do {
+        pipeline_step(member->pipeline, now_ms, &effects);
+        propose_all(scheduler, member, &effects, now_ms);
+        again = start_reads(scheduler, member, &effects, now_ms);
+    } while (again);
+    agenda_set(&scheduler->agenda, &member->agenda, effects.wake_ms);
+    if (!member->paused && pipeline_is_hungry(member->pipeline))
+        hungry_push(&member->lane->hungry, member);
+    send_ready(scheduler, member);
+}
+
+static void tell_wake(struct scheduler *scheduler)
+{
+    uint64_t at_ms = agenda_first_ms(&scheduler->agenda);
+    if (at_ms == scheduler->woken_ms)
+        return;
+    scheduler->woken_ms = at_ms;
+    scheduler->port.wake(scheduler->port.context, at_ms);
+}
+
+#define MEMBER_OF(item)                                                        \
+    ((struct member *)((char *)(item)-offsetof(struct member, agenda)))
+
+void scheduler_run(struct scheduler *scheduler, uint64_t now_ms)
+{
+    struct agenda_item *item;
+    while ((item = agenda_take(&scheduler->agenda, now_ms)) != NULL) {
+        if (item != &scheduler->retry)
+            ready_push(&scheduler->ready, MEMBER_OF(item));
+    }
+    while (scheduler->ready.first != NULL) {
+        if (!scheduler->port.ready(scheduler->port.context)) {
+            agenda_set(&scheduler->agenda, &scheduler->retry,
+                       now_ms + NOT_READY_MS);
+            break;
+        }
+        step(scheduler, ready_pop(&scheduler->ready), now_ms);
+    }
+    tell_wake(scheduler);
+}
+
+void scheduler_drain(struct scheduler *scheduler)
+{
+    scheduler->draining = true;
+    struct member *member;
+    for (uint32_t id = 0;
+         (member = table_next(&scheduler->members, &id)) != NULL;) {
+        pipeline_drain(member->pipeline);
+        ready_push(&scheduler->ready, member);
+    }
+}
+
+bool scheduler_is_drained(const struct scheduler *scheduler)
+{
+    struct member *member;
+    for (uint32_t id = 0;
+         (member = table_next(&scheduler->members, &id)) != NULL;) {
+        if (!pipeline_is_drained(member->pipeline))
+            return false;
+    }
+    return true;
+}
+
+bool scheduler_statistics_of(const struct scheduler *scheduler,
+                             uint32_t publisher_id, uint64_t now_ms,
+                             struct pipeline_statistics *ret_statistics)
+{
+    struct member *member = table_get(&scheduler->members, publisher_id);
+    if (member == NULL)
+        return false;
+    *ret_statistics = pipeline_statistics(member->pipeline, now_ms);
+    return true;
+}
+
+struct scheduler_statistics
+scheduler_statistics(const struct scheduler *scheduler)
+{
+    struct scheduler_statistics statistics = scheduler->statistics;
+    statistics.sends_in_flight = scheduler->sends;
+    statistics.recent_bytes = scheduler->recent.bytes;
+    return statistics;
+}

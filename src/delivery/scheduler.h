@@ -1,0 +1,108 @@
+/* scheduler.h - all pipelines of the leader: who acts next, within which
+ * bounds; without I/O, driven by events and a given time.
+ *
+ * Below it stands a port: the shell proposes commands, reads from the store
+ * and sends requests, and reports each back as an event. In the tests the port
+ * is a simulation. It lives from the moment at which this node leads (after
+ * the takeover was applied) until it leads no more.
+ *
+ * Times are wall-clock milliseconds, as in the log.
+ * Thread: the loop. */
+#ifndef POSTOFFICE_DELIVERY_SCHEDULER_H
+#define POSTOFFICE_DELIVERY_SCHEDULER_H
+
+#include "pipeline.h"
+
+struct scheduler;
+
+enum delivery_read_kind { DELIVERY_FEED = 1, DELIVERY_DUE, DELIVERY_LOAD };
+
+struct delivery_read {
+    enum delivery_read_kind kind;
+    uint32_t publisher_id;
+    uint32_t topic_id;
+    uint64_t from;             /* FEED */
+    uint64_t due_ms;           /* DUE */
+    uint32_t count;            /* Of messages at most; of positions. */
+    const uint64_t *positions; /* LOAD; borrowed until read() returns. */
+};
+
+struct delivery_send {
+    uint32_t publisher_id;
+    uint64_t token;                          /* For scheduler_answered(). */
+    const struct publisher_options *options; /* Borrowed, like topic. */
+    struct slice topic;
+    struct letter *letter; /* Take a reference to keep it. */
+    uint32_t attempt;
+    bool doubt;
+};
+
+struct scheduler_port {
+    void *context;
+    /* Whether proposals are taken now, and sending is allowed (the lease
+     * holds). When not, the scheduler tries again after a moment. */
+    bool (*ready)(void *context);
+    /* Answered by scheduler_applied() with the token, unless this node is
+     * deposed first. The bytes are copied. */
+    void (*propose)(void *context, struct slice command, uint64_t token);
+    /* Answered by scheduler_supplied(), from a view that shows everything
+     * applied so far. */
+    void (*read)(void *context, const struct delivery_read *read);
+    /* Answered by scheduler_answered(). */
+    void (*send)(void *context, const struct delivery_send *send);
+    /* Call scheduler_run() at this time; 0: no need. */
+    void (*wake)(void *context, uint64_t at_ms);
+};
+
+/* `sends_max` bounds the requests in flight over all publishers. */
+struct scheduler *scheduler_new(const struct scheduler_port *port,
+                                uint32_t sends_max, uint64_t seed);
+void scheduler_free(struct scheduler *scheduler); /* NULL is fine. */
+
+/* Topics come before their publishers. The name is copied. */
+void scheduler_add_topic(struct scheduler *scheduler, uint32_t id,
+                         struct slice name, uint64_t last_position);
+void scheduler_add(struct scheduler *scheduler,
+                   const struct pipeline_view *view);
+void scheduler_remove(struct scheduler *scheduler, uint32_t publisher_id);
+void scheduler_pause(struct scheduler *scheduler, uint32_t publisher_id,
+                     bool paused);
+
+/* A message has its position; called in their order. */
+void scheduler_published(struct scheduler *scheduler, uint32_t topic_id,
+                         uint64_t position, const struct message *message);
+
+void scheduler_applied(struct scheduler *scheduler, uint64_t token, int code,
+                       uint64_t now_ms);
+void scheduler_supplied(struct scheduler *scheduler,
+                        enum delivery_read_kind kind, uint32_t publisher_id,
+                        int code, const struct feed_item *items, uint32_t count,
+                        uint64_t next_due_ms, uint64_t now_ms);
+void scheduler_answered(struct scheduler *scheduler, uint32_t publisher_id,
+                        uint64_t token, const struct attempt *attempt,
+                        uint64_t now_ms);
+
+/* Does what has become possible; to be called after events. */
+void scheduler_run(struct scheduler *scheduler, uint64_t now_ms);
+
+/* Grants no more and takes back what was not sent; what is under way ends. */
+void scheduler_drain(struct scheduler *scheduler);
+bool scheduler_is_drained(const struct scheduler *scheduler);
+
+/* False: no such pipeline. */
+bool scheduler_statistics_of(const struct scheduler *scheduler,
+                             uint32_t publisher_id, uint64_t now_ms,
+                             struct pipeline_statistics *ret_statistics);
+
+struct scheduler_statistics {
+    uint64_t sends_in_flight;
+    uint64_t succeeded;
+    uint64_t failed;
+    uint64_t dead;
+    uint64_t doubtful; /* Sent again, marked. */
+    uint64_t recent_bytes;
+};
+struct scheduler_statistics
+scheduler_statistics(const struct scheduler *scheduler);
+
+#endif

@@ -1,0 +1,37 @@
+/* target_http.h - delivery by HTTP POST: libcurl's multi interface on the
+ * loop.
+ *
+ * Keep-alive connections; no redirects, no proxy, http and https only. One
+ * attempt is one request: where libcurl would silently repeat a POST because
+ * a reused connection broke, the attempt fails instead, since the receiver
+ * may have seen the first one.
+ * Thread: the loop. */
+#ifndef POSTOFFICE_DELIVERY_TARGET_HTTP_H
+#define POSTOFFICE_DELIVERY_TARGET_HTTP_H
+
+#include "base/error.h"
+#include "scheduler.h"
+
+#include <uv.h>
+
+struct target_http;
+
+/* What came of a request. The attempt's number is not filled in; its
+ * response is valid during the call. */
+typedef void (*target_http_done)(void *context, uint32_t publisher_id,
+                                 uint64_t token, const struct attempt *attempt);
+
+struct target_http *target_http_new(uv_loop_t *loop, uint32_t sends_max,
+                                    target_http_done done, void *context);
+
+/* Posts the letter; done() comes later, never before this returns.
+ * `public_id` is copied. */
+void target_http_send(struct target_http *target,
+                      const struct delivery_send *send, const char *public_id);
+
+/* Breaks off what is under way without done(), then calls closed() and frees.
+ * From no callback of this module. */
+void target_http_close(struct target_http *target,
+                       void (*closed)(void *context), void *context);
+
+#endif
