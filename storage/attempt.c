@@ -5,7 +5,7 @@
 
 enum { FLAG_MAYBE_DUPLICATE = 1 };
 
-static bool class_known(uint8_t class)
+bool attempt_class_known(uint8_t class)
 {
     switch (class) {
 #define KNOWN_CASE(name, number, text)                                         \
@@ -39,7 +39,7 @@ int attempt_decode(struct decoder *in, struct attempt *ret_attempt)
     attempt.response = decoder_string(in);
     if (in->failed)
         return ERR_CORRUPT;
-    if (!class_known(class) || (flags & ~FLAG_MAYBE_DUPLICATE) != 0)
+    if (!attempt_class_known(class) || (flags & ~FLAG_MAYBE_DUPLICATE) != 0)
         return ERR_VERSION;
     attempt.class = (enum attempt_class) class;
     attempt.maybe_duplicate = (flags & FLAG_MAYBE_DUPLICATE) != 0;

@@ -21,6 +21,9 @@ void attempt_encode(struct encoder *out, const struct attempt *attempt);
  * program wrote. */
 int attempt_decode(struct decoder *in, struct attempt *ret_attempt);
 
+/* Whether a number from outside is one of enum attempt_class. */
+bool attempt_class_known(uint8_t class);
+
 struct history {
     struct attempt attempts[ATTEMPTS_KEPT]; /* Oldest first. */
     uint32_t count;

@@ -1,0 +1,227 @@
+/* Publishers come, pause and go. */
+#include "storage/apply.h"
+
+enum { PAUSE_REASON_MAX = 255 };
+
+/* ---- Create ---- */
+
+static bool options_valid(const struct publisher_options *options)
+{
+    return options->target.length > 0 &&
+           options->target.length <= BOUND_TARGET &&
+           options->description.length <= BOUND_DESCRIPTION;
+}
+
+static int triple_taken(struct store *store, struct key triple, bool *ret_taken,
+                        struct error *error)
+{
+    struct slice content;
+    int rc = record_get(&store->transaction, DATABASE_TRIPLE,
+                        key_slice(&triple), &content, error);
+    *ret_taken = rc == 0;
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+/* Behind the last message, or at the oldest one that is still kept. */
+static void hot_begin(struct hot *hot, const struct topic_row *topic,
+                      bool from_now)
+{
+    bool empty = topic->first_position == 0;
+    if (from_now || empty) {
+        hot->start = topic->last_position + 1;
+        hot->start_count = topic->messages;
+    } else {
+        hot->start = topic->first_position;
+        hot->start_count = topic->gone;
+    }
+    hot->next = hot->start;
+}
+
+static int publisher_insert(struct store *store,
+                            const struct publisher_state *publisher,
+                            const struct publisher_row *row, struct key triple,
+                            struct error *error)
+{
+    struct transaction *transaction = &store->transaction;
+    struct key key = key_of_u32(publisher->id);
+    struct key pair = key_of_pair(publisher->topic_id, publisher->id);
+    publisher_row_encode(machine_scratch(store), row);
+    int rc = record_insert(transaction, DATABASE_PUBLISHER, key_slice(&key),
+                           encoder_slice(&store->scratch), error);
+    if (rc == 0)
+        rc = record_insert(transaction, DATABASE_TOPIC_PUBLISHER,
+                           key_slice(&pair), slice_of(NULL, 0), error);
+    if (rc != 0)
+        return rc;
+    id_row_encode(machine_scratch(store), publisher->id);
+    rc = record_insert(transaction, DATABASE_TRIPLE, key_slice(&triple),
+                       encoder_slice(&store->scratch), error);
+    return rc == 0 ? machine_put_hot(store, publisher, error) : rc;
+}
+
+static int create(struct store *store,
+                  const struct command_publisher_create *create,
+                  struct topic_state *topic, struct key triple,
+                  struct command_result *result, struct error *error)
+{
+    struct publisher_row row = {
+        .topic_id = topic->id,
+        .created_ms = store->global.clock_ms,
+        .paused = create->paused,
+        .pause_reason = slice_text(create->paused ? "created inactive" : ""),
+        .paused_ms = create->paused ? store->global.clock_ms : 0,
+        .options = create->options,
+    };
+    struct publisher_state *publisher =
+        machine_add_publisher(store, store->global.next_publisher_id++);
+    publisher->topic_id = topic->id;
+    publisher->paused = create->paused;
+    publisher->guarantee = create->options.guarantee;
+    hot_begin(&publisher->hot, &topic->row, create->from_now);
+    topic->row.publishers++;
+    machine_touch_topic(store, topic);
+    result->id = publisher->id;
+    result->position = publisher->hot.start;
+    return publisher_insert(store, publisher, &row, triple, error);
+}
+
+int apply_publisher_create(struct store *store, const struct command *command,
+                           struct command_result *result, struct error *error)
+{
+    struct command_publisher_create decoded;
+    bool taken;
+    int rc = command_publisher_create_decode(command->body, &decoded);
+    if (rc != 0)
+        return apply_malformed(error, rc, "publisher create");
+    struct topic_state *topic = machine_topic(store, decoded.topic_id);
+    if (topic == NULL) {
+        result->code = ERR_NOT_FOUND;
+        return 0;
+    }
+    if (!options_valid(&decoded.options) ||
+        store->global.next_publisher_id == UINT32_MAX) {
+        result->code = ERR_INVALID;
+        return 0;
+    }
+    struct key triple =
+        key_of_triple(topic->id, decoded.options.type, decoded.options.target);
+    rc = triple_taken(store, triple, &taken, error);
+    if (rc != 0)
+        return rc;
+    if (taken) {
+        result->code = ERR_EXISTS;
+        return 0;
+    }
+    return create(store, &decoded, topic, triple, result, error);
+}
+
+/* ---- Pause ---- */
+
+/* The row outlasts the store's next put: its bytes are copied to the arena. */
+static int row_get(struct store *store, uint32_t id,
+                   struct publisher_row *ret_row, struct error *error)
+{
+    struct key key = key_of_u32(id);
+    struct slice content;
+    int rc = record_get(&store->transaction, DATABASE_PUBLISHER,
+                        key_slice(&key), &content, error);
+    if (rc == ERR_NOT_FOUND)
+        return error_set(error, ERR_CORRUPT, "database pub lacks publisher %u",
+                         id);
+    if (rc != 0)
+        return rc;
+    rc = publisher_row_decode(arena_copy(&store->arena, content), ret_row);
+    return rc == 0
+               ? 0
+               : record_error(error, rc, DATABASE_PUBLISHER, key_slice(&key));
+}
+
+/* Since when it pauses stays when only the reason changes. */
+static void row_pause(struct publisher_row *row,
+                      const struct command_pause *pause, uint64_t now_ms)
+{
+    if (!pause->paused)
+        row->paused_ms = 0;
+    else if (!row->paused)
+        row->paused_ms = now_ms;
+    row->paused = pause->paused;
+    row->pause_reason = pause->paused ? pause->reason : slice_of(NULL, 0);
+}
+
+int apply_publisher_pause(struct store *store, const struct command *command,
+                          struct command_result *result, struct error *error)
+{
+    struct command_pause pause;
+    struct publisher_row row;
+    int rc = command_pause_decode(command->body, &pause);
+    if (rc != 0)
+        return apply_malformed(error, rc, "pause");
+    struct publisher_state *publisher =
+        machine_publisher(store, pause.publisher_id);
+    if (publisher == NULL || pause.reason.length > PAUSE_REASON_MAX) {
+        result->code = publisher == NULL ? ERR_NOT_FOUND : ERR_INVALID;
+        return 0;
+    }
+    rc = row_get(store, publisher->id, &row, error);
+    if (rc != 0)
+        return rc;
+    result->id = publisher->id;
+    publisher->paused = pause.paused;
+    row_pause(&row, &pause, store->global.clock_ms);
+    publisher_row_encode(machine_scratch(store), &row);
+    struct key key = key_of_u32(publisher->id);
+    return record_put(&store->transaction, DATABASE_PUBLISHER, key_slice(&key),
+                      encoder_slice(&store->scratch), error);
+}
+
+/* ---- Delete ---- */
+
+/* The publisher is gone at once and its triple is free; its rows by position,
+ * of which there may be millions, are left to purge steps. */
+static int publisher_remove(struct store *store, uint32_t id, uint32_t topic_id,
+                            const struct publisher_options *options,
+                            struct error *error)
+{
+    struct transaction *transaction = &store->transaction;
+    struct key key = key_of_u32(id);
+    struct key pair = key_of_pair(topic_id, id);
+    struct key triple = key_of_triple(topic_id, options->type, options->target);
+    int rc =
+        record_delete(transaction, DATABASE_PUBLISHER, key_slice(&key), error);
+    if (rc == 0)
+        rc = record_delete(transaction, DATABASE_HOT, key_slice(&key), error);
+    if (rc == 0)
+        rc = record_delete(transaction, DATABASE_TOPIC_PUBLISHER,
+                           key_slice(&pair), error);
+    if (rc == 0)
+        rc = record_delete(transaction, DATABASE_TRIPLE, key_slice(&triple),
+                           error);
+    if (rc == 0)
+        rc = record_insert(transaction, DATABASE_PURGE, key_slice(&key),
+                           slice_of(NULL, 0), error);
+    return rc;
+}
+
+int apply_publisher_delete(struct store *store, const struct command *command,
+                           struct command_result *result, struct error *error)
+{
+    uint32_t id;
+    struct publisher_row row;
+    int rc = command_publisher_delete_decode(command->body, &id);
+    if (rc != 0)
+        return apply_malformed(error, rc, "publisher delete");
+    struct publisher_state *publisher = machine_publisher(store, id);
+    if (publisher == NULL) {
+        result->code = ERR_NOT_FOUND;
+        return 0;
+    }
+    rc = row_get(store, id, &row, error);
+    if (rc != 0)
+        return rc;
+    struct topic_state *topic = machine_topic(store, publisher->topic_id);
+    result->id = id;
+    topic->row.publishers--;
+    machine_touch_topic(store, topic);
+    machine_drop_publisher(store, publisher);
+    return publisher_remove(store, id, topic->id, &row.options, error);
+}

@@ -1,0 +1,47 @@
+/* environment.h - the LMDB environment: one file, its databases, its
+ * transactions.
+ *
+ * LMDB's types and codes end here and in record.c. One environment per
+ * directory and process: a second one in the same process would drop the
+ * first one's file locks.
+ * Thread: one write transaction at a time, on one thread; read transactions
+ * on any, each used by one thread at a time. */
+#ifndef POSTOFFICE_STORAGE_ENVIRONMENT_H
+#define POSTOFFICE_STORAGE_ENVIRONMENT_H
+
+#include "base/error.h"
+#include "storage/schema.h"
+#include "storage/store.h"
+
+struct MDB_txn;
+struct environment;
+
+/* Creates the directory and the files when they are missing, and syncs the
+ * directory, which LMDB never does.
+ * Errors: ERR_IO, ERR_NO_SPACE, ERR_CORRUPT, ERR_VERSION. */
+int environment_open(const char *directory, uint64_t map_bytes,
+                     struct environment **ret_environment, struct error *error);
+void environment_close(struct environment *environment); /* NULL is fine. */
+int environment_space(struct environment *environment,
+                      struct store_space *ret_space, struct error *error);
+
+/* Translates a code of LMDB's and puts words to it. */
+int environment_error(struct error *error, int lmdb_code, const char *words);
+
+struct transaction {
+    struct MDB_txn *txn;
+    const unsigned *databases; /* LMDB's handles by enum database. */
+    /* Kept up to date by each put and delete; meaningless for readers. */
+    struct state_hash hash;
+};
+
+/* The caller holds the struct; after begin failed there is nothing to end.
+ * ERR_BUSY: too many readers at once. */
+int transaction_begin(struct environment *environment, bool write,
+                      struct transaction *transaction, struct error *error);
+/* Ends the transaction, also when it fails. Syncs. */
+int transaction_commit(struct transaction *transaction, struct error *error);
+/* A transaction that has ended is fine. */
+void transaction_abort(struct transaction *transaction);
+
+#endif

@@ -1,0 +1,63 @@
+#include "storage/exception.h"
+
+int exception_get(struct transaction *transaction, uint32_t publisher_id,
+                  uint64_t position, struct exception_row *ret_row,
+                  struct error *error)
+{
+    struct key key = key_of_position(publisher_id, position);
+    struct slice content;
+    int rc = record_get(transaction, DATABASE_EXCEPTION, key_slice(&key),
+                        &content, error);
+    if (rc != 0)
+        return rc;
+    rc = exception_row_decode(content, ret_row);
+    if (rc != 0)
+        return record_error(error, rc, DATABASE_EXCEPTION, key_slice(&key));
+    return 0;
+}
+
+static int index_insert(struct transaction *transaction, enum database database,
+                        struct key key, struct error *error)
+{
+    return record_insert(transaction, database, key_slice(&key),
+                         slice_of(NULL, 0), error);
+}
+
+int exception_put(struct transaction *transaction, struct encoder *scratch,
+                  uint32_t publisher_id, uint64_t position,
+                  const struct exception_row *row, struct error *error)
+{
+    struct key key = key_of_position(publisher_id, position);
+    enum delivery_state state = row->state;
+    uint64_t due_ms = row->due_ms;
+    scratch->length = 0;
+    exception_row_encode(scratch, row);
+    int rc = record_put(transaction, DATABASE_EXCEPTION, key_slice(&key),
+                        encoder_slice(scratch), error);
+    if (rc == 0 && state != DELIVERY_DELIVERED)
+        rc = index_insert(transaction, DATABASE_EXCEPTION_STATE,
+                          key_of_state(publisher_id, state, position), error);
+    if (rc == 0 && state == DELIVERY_RETRYING)
+        rc = index_insert(transaction, DATABASE_RETRY_DUE,
+                          key_of_due(publisher_id, due_ms, position), error);
+    return rc;
+}
+
+int exception_open(struct transaction *transaction, uint32_t publisher_id,
+                   uint64_t position, const struct exception_row *row,
+                   struct error *error)
+{
+    struct key key = key_of_state(publisher_id, row->state, position);
+    struct key due = key_of_due(publisher_id, row->due_ms, position);
+    bool empty = row->attempts == 0;
+    int rc = record_delete(transaction, DATABASE_EXCEPTION_STATE,
+                           key_slice(&key), error);
+    if (rc == 0)
+        rc = record_delete(transaction, DATABASE_RETRY_DUE, key_slice(&due),
+                           error);
+    if (rc != 0 || !empty)
+        return rc;
+    key = key_of_position(publisher_id, position);
+    return record_delete(transaction, DATABASE_EXCEPTION, key_slice(&key),
+                         error);
+}

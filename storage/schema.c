@@ -1,0 +1,284 @@
+#include "storage/schema.h"
+
+#include "base/error.h"
+#include "storage/command.h"
+
+#include <assert.h>
+#include <xxhash.h>
+
+static const struct {
+    const char *name;
+    bool replicated;
+} databases[DATABASE_COUNT] = {
+#define DATABASE_ROW(name, number, text, replicated)                           \
+    [name] = {(text), (replicated)},
+    DATABASES(DATABASE_ROW)
+#undef DATABASE_ROW
+};
+
+const char *database_name(enum database database)
+{
+    return databases[database].name;
+}
+
+bool database_replicated(enum database database)
+{
+    return databases[database].replicated;
+}
+
+/* ---- Keys ---- */
+
+static uint8_t *key_extend(struct key *key, size_t size)
+{
+    assert(key->length + size <= KEY_SIZE_MAX);
+    uint8_t *place = key->bytes + key->length;
+    key->length += size;
+    return place;
+}
+
+void key_u8(struct key *key, uint8_t value)
+{
+    *key_extend(key, 1) = value;
+}
+
+void key_u32(struct key *key, uint32_t value)
+{
+    put_key_u32(key_extend(key, 4), value);
+}
+
+void key_u64(struct key *key, uint64_t value)
+{
+    put_key_u64(key_extend(key, 8), value);
+}
+
+struct key key_of_u32(uint32_t id)
+{
+    struct key key;
+    key.length = 0;
+    key_u32(&key, id);
+    return key;
+}
+
+struct key key_of_u64(uint64_t id)
+{
+    struct key key;
+    key.length = 0;
+    key_u64(&key, id);
+    return key;
+}
+
+struct key key_of_position(uint32_t id, uint64_t position)
+{
+    struct key key = key_of_u32(id);
+    key_u64(&key, position);
+    return key;
+}
+
+struct key key_of_pair(uint32_t topic_id, uint32_t publisher_id)
+{
+    struct key key = key_of_u32(topic_id);
+    key_u32(&key, publisher_id);
+    return key;
+}
+
+struct key key_of_state(uint32_t publisher_id, enum delivery_state state,
+                        uint64_t position)
+{
+    struct key key = key_of_u32(publisher_id);
+    key_u8(&key, (uint8_t)state);
+    key_u64(&key, position);
+    return key;
+}
+
+struct key key_of_due(uint32_t publisher_id, uint64_t due_ms, uint64_t position)
+{
+    struct key key = key_of_u32(publisher_id);
+    key_u64(&key, due_ms);
+    key_u64(&key, position);
+    return key;
+}
+
+struct key key_of_triple(uint32_t topic_id, enum publisher_type type,
+                         struct slice target)
+{
+    XXH128_canonical_t hash;
+    XXH128_canonicalFromHash(&hash, XXH3_128bits(target.data, target.length));
+    struct key key = key_of_u32(topic_id);
+    key_u8(&key, (uint8_t)type);
+    memcpy(key_extend(&key, sizeof hash.digest), hash.digest,
+           sizeof hash.digest);
+    return key;
+}
+
+int key_read_u32(struct slice key, uint32_t *ret_id)
+{
+    if (key.length != 4)
+        return ERR_CORRUPT;
+    *ret_id = get_key_u32(key.data);
+    return 0;
+}
+
+int key_read_position(struct slice key, uint32_t *ret_id,
+                      uint64_t *ret_position)
+{
+    if (key.length != 12)
+        return ERR_CORRUPT;
+    *ret_id = get_key_u32(key.data);
+    *ret_position = get_key_u64(key.data + 4);
+    return 0;
+}
+
+int key_read_pair(struct slice key, uint32_t *ret_first, uint32_t *ret_second)
+{
+    if (key.length != 8)
+        return ERR_CORRUPT;
+    *ret_first = get_key_u32(key.data);
+    *ret_second = get_key_u32(key.data + 4);
+    return 0;
+}
+
+int key_read_due(struct slice key, uint64_t *ret_due_ms, uint64_t *ret_position)
+{
+    if (key.length != 20)
+        return ERR_CORRUPT;
+    *ret_due_ms = get_key_u64(key.data + 4);
+    *ret_position = get_key_u64(key.data + 12);
+    return 0;
+}
+
+/* ---- Rows ---- */
+
+static int ended(const struct decoder *in)
+{
+    return decoder_done(in) ? 0 : ERR_CORRUPT;
+}
+
+void global_row_encode(struct encoder *out, const struct global_row *row)
+{
+    encoder_bytes(out, slice_of(row->cluster_id, sizeof row->cluster_id));
+    encoder_u64(out, row->id_space);
+    encoder_u64(out, row->clock_ms);
+    encoder_u64(out, row->next_message_id);
+    encoder_u32(out, row->next_topic_id);
+    encoder_u32(out, row->next_publisher_id);
+}
+
+int global_row_decode(struct slice content, struct global_row *ret_row)
+{
+    struct decoder in = decoder_of(content);
+    struct global_row row = {0};
+    struct slice id = decoder_bytes(&in, sizeof row.cluster_id);
+    row.id_space = decoder_u64(&in);
+    row.clock_ms = decoder_u64(&in);
+    row.next_message_id = decoder_u64(&in);
+    row.next_topic_id = decoder_u32(&in);
+    row.next_publisher_id = decoder_u32(&in);
+    int rc = ended(&in);
+    if (rc != 0)
+        return rc;
+    memcpy(row.cluster_id, id.data, id.length);
+    *ret_row = row;
+    return 0;
+}
+
+void applied_row_encode(struct encoder *out, const struct applied_row *row)
+{
+    encoder_u64(out, row->index);
+    encoder_u64(out, row->hash_low);
+    encoder_u64(out, row->hash_high);
+}
+
+int applied_row_decode(struct slice content, struct applied_row *ret_row)
+{
+    struct decoder in = decoder_of(content);
+    ret_row->index = decoder_u64(&in);
+    ret_row->hash_low = decoder_u64(&in);
+    ret_row->hash_high = decoder_u64(&in);
+    return ended(&in);
+}
+
+void topic_row_encode(struct encoder *out, const struct topic_row *row)
+{
+    encoder_u64(out, row->created_ms);
+    encoder_u64(out, row->messages);
+    encoder_u64(out, row->gone);
+    encoder_u64(out, row->first_position);
+    encoder_u64(out, row->last_position);
+    encoder_u32(out, row->publishers);
+    encoder_bytes(out, row->options);
+}
+
+int topic_row_decode(struct slice content, struct topic_row *ret_row)
+{
+    struct decoder in = decoder_of(content);
+    ret_row->created_ms = decoder_u64(&in);
+    ret_row->messages = decoder_u64(&in);
+    ret_row->gone = decoder_u64(&in);
+    ret_row->first_position = decoder_u64(&in);
+    ret_row->last_position = decoder_u64(&in);
+    ret_row->publishers = decoder_u32(&in);
+    ret_row->options = decoder_bytes(&in, decoder_left(&in));
+    return ended(&in);
+}
+
+void publisher_row_encode(struct encoder *out, const struct publisher_row *row)
+{
+    encoder_u32(out, row->topic_id);
+    encoder_u64(out, row->created_ms);
+    encoder_u8(out, row->paused);
+    encoder_u64(out, row->paused_ms);
+    encoder_string(out, row->pause_reason);
+    publisher_options_encode(out, &row->options);
+}
+
+int publisher_row_decode(struct slice content, struct publisher_row *ret_row)
+{
+    struct decoder in = decoder_of(content);
+    ret_row->topic_id = decoder_u32(&in);
+    ret_row->created_ms = decoder_u64(&in);
+    ret_row->paused = decoder_u8(&in) != 0;
+    ret_row->paused_ms = decoder_u64(&in);
+    ret_row->pause_reason = decoder_string(&in);
+    struct slice options = decoder_bytes(&in, decoder_left(&in));
+    return in.failed ? ERR_CORRUPT
+                     : publisher_options_decode(options, &ret_row->options);
+}
+
+void id_row_encode(struct encoder *out, uint32_t id)
+{
+    encoder_u32(out, id);
+}
+
+int id_row_decode(struct slice content, uint32_t *ret_id)
+{
+    struct decoder in = decoder_of(content);
+    *ret_id = decoder_u32(&in);
+    return ended(&in);
+}
+
+void exception_row_encode(struct encoder *out, const struct exception_row *row)
+{
+    encoder_u8(out, (uint8_t)row->state);
+    encoder_u8(out, row->doubt);
+    encoder_u32(out, row->attempts);
+    encoder_u64(out, row->since_ms);
+    encoder_u64(out, row->due_ms);
+    history_encode(out, &row->history);
+}
+
+int exception_row_decode(struct slice content, struct exception_row *ret_row)
+{
+    struct decoder in = decoder_of(content);
+    uint8_t state = decoder_u8(&in);
+    ret_row->doubt = decoder_u8(&in) != 0;
+    ret_row->attempts = decoder_u32(&in);
+    ret_row->since_ms = decoder_u64(&in);
+    ret_row->due_ms = decoder_u64(&in);
+    if (in.failed)
+        return ERR_CORRUPT;
+    if (state > DELIVERY_FILTERED)
+        return ERR_VERSION;
+    ret_row->state = (enum delivery_state)state;
+    int rc = history_decode(&in, &ret_row->history);
+    return rc != 0 ? rc : ended(&in);
+}

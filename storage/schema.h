@@ -1,0 +1,170 @@
+/* schema.h - the databases, their keys and their rows.
+ *
+ * Keys are big-endian, so that LMDB's order is the numbers' order; rows are
+ * little-endian. What one batch wrote together is one row, a run (run.h). The
+ * numbers of the databases seed the checksums: they are frozen, as are the
+ * formats. A change of any of them is a new SCHEMA_FORMAT.
+ *
+ *     database    key                               row
+ *     meta        name                              of this file: format,
+ *                                                   applied index, state hash
+ *     global      "state"                           identity, clock, next ids
+ *     msg         first id u64                      run of messages
+ *     log         topic u32, first position u64     run of (position, id)
+ *     topic       id u32                            counters, options
+ *     topic_name  name                              topic id
+ *     pub         id u32                            pause, options
+ *     topic_pub   topic u32, publisher u32          -
+ *     pub_triple  topic u32, type u8, target hash   publisher id
+ *     hot         publisher u32                     cursor, counters, open set
+ *     out         publisher u32, first position u64 run of outcomes
+ *     exc         publisher u32, position u64       state, attempts kept
+ *     exs         publisher u32, state u8, position -
+ *     rdue        publisher u32, due ms, position   -
+ *     purge       publisher u32                     - (rows remain)
+ *
+ * Decoders return 0, ERR_CORRUPT or ERR_VERSION, and borrow.
+ * Thread: any; plain data. */
+#ifndef POSTOFFICE_STORAGE_SCHEMA_H
+#define POSTOFFICE_STORAGE_SCHEMA_H
+
+#include "base/codec.h"
+#include "storage/attempt.h"
+#include "storage/model.h"
+
+enum { SCHEMA_FORMAT = 1 };
+
+/* Name, number, LMDB's name, and whether it is part of the replicated state:
+ * `meta` describes this file. */
+#define DATABASES(X)                                                           \
+    X(DATABASE_META, 0, "meta", false)                                         \
+    X(DATABASE_GLOBAL, 1, "global", true)                                      \
+    X(DATABASE_MESSAGE, 2, "msg", true)                                        \
+    X(DATABASE_LOG, 3, "log", true)                                            \
+    X(DATABASE_TOPIC, 4, "topic", true)                                        \
+    X(DATABASE_TOPIC_NAME, 5, "topic_name", true)                              \
+    X(DATABASE_PUBLISHER, 6, "pub", true)                                      \
+    X(DATABASE_TOPIC_PUBLISHER, 7, "topic_pub", true)                          \
+    X(DATABASE_TRIPLE, 8, "pub_triple", true)                                  \
+    X(DATABASE_HOT, 9, "hot", true)                                            \
+    X(DATABASE_OUT, 10, "out", true)                                           \
+    X(DATABASE_EXCEPTION, 11, "exc", true)                                     \
+    X(DATABASE_EXCEPTION_STATE, 12, "exs", true)                               \
+    X(DATABASE_RETRY_DUE, 13, "rdue", true)                                    \
+    X(DATABASE_PURGE, 14, "purge", true)
+enum database {
+#define DATABASE_ENUM(name, number, text, replicated) name = (number),
+    DATABASES(DATABASE_ENUM)
+#undef DATABASE_ENUM
+        DATABASE_COUNT
+};
+const char *database_name(enum database database);
+bool database_replicated(enum database database);
+
+/* ---- Keys ---- */
+
+enum { KEY_SIZE_MAX = 256 };
+
+struct key {
+    uint8_t bytes[KEY_SIZE_MAX];
+    size_t length;
+};
+
+static inline struct slice key_slice(const struct key *key)
+{
+    return slice_of(key->bytes, key->length);
+}
+
+/* Each appends in big-endian. */
+void key_u8(struct key *key, uint8_t value);
+void key_u32(struct key *key, uint32_t value);
+void key_u64(struct key *key, uint64_t value);
+
+struct key key_of_u32(uint32_t id);
+struct key key_of_u64(uint64_t id);
+/* (topic, position), (publisher, position). */
+struct key key_of_position(uint32_t id, uint64_t position);
+struct key key_of_pair(uint32_t topic_id, uint32_t publisher_id);
+struct key key_of_state(uint32_t publisher_id, enum delivery_state state,
+                        uint64_t position);
+struct key key_of_due(uint32_t publisher_id, uint64_t due_ms,
+                      uint64_t position);
+/* Targets are longer than LMDB's keys may be: a 128-bit hash stands for one. */
+struct key key_of_triple(uint32_t topic_id, enum publisher_type type,
+                         struct slice target);
+
+/* Keys read back; a key of another length is corrupt. */
+int key_read_u32(struct slice key, uint32_t *ret_id);
+int key_read_position(struct slice key, uint32_t *ret_id,
+                      uint64_t *ret_position);
+int key_read_pair(struct slice key, uint32_t *ret_first, uint32_t *ret_second);
+int key_read_due(struct slice key, uint64_t *ret_due_ms,
+                 uint64_t *ret_position);
+
+/* ---- Rows ---- */
+
+/* The keys of `global` and `meta`. */
+#define GLOBAL_KEY "state"
+#define META_KEY_FORMAT "format"
+#define META_KEY_APPLIED "applied"
+
+struct global_row {
+    uint8_t cluster_id[16];
+    uint64_t id_space; /* 0: no INIT was applied yet. */
+    uint64_t clock_ms; /* The log's. */
+    uint64_t next_message_id;
+    uint32_t next_topic_id;
+    uint32_t next_publisher_id;
+};
+void global_row_encode(struct encoder *out, const struct global_row *row);
+int global_row_decode(struct slice content, struct global_row *ret_row);
+
+struct applied_row {
+    uint64_t index;
+    uint64_t hash_low;
+    uint64_t hash_high;
+};
+void applied_row_encode(struct encoder *out, const struct applied_row *row);
+int applied_row_decode(struct slice content, struct applied_row *ret_row);
+
+struct topic_row {
+    uint64_t created_ms;
+    uint64_t messages;       /* That ever got a position. */
+    uint64_t gone;           /* Of them: no longer kept. */
+    uint64_t first_position; /* The oldest kept message's; 0: none. */
+    uint64_t last_position;  /* 0: none yet. */
+    uint32_t publishers;
+    struct slice options; /* topic_options_encode() */
+};
+void topic_row_encode(struct encoder *out, const struct topic_row *row);
+int topic_row_decode(struct slice content, struct topic_row *ret_row);
+
+struct publisher_row {
+    uint32_t topic_id;
+    uint64_t created_ms;
+    bool paused;
+    uint64_t paused_ms; /* Since when. */
+    struct slice pause_reason;
+    struct publisher_options options;
+};
+void publisher_row_encode(struct encoder *out, const struct publisher_row *row);
+int publisher_row_decode(struct slice content, struct publisher_row *ret_row);
+
+/* What a name or triple stands for. */
+void id_row_encode(struct encoder *out, uint32_t id);
+int id_row_decode(struct slice content, uint32_t *ret_id);
+
+/* A message that did not go through at the first attempt. It stays while a
+ * retry is open, and behind a late success, for the sake of its attempts. */
+struct exception_row {
+    enum delivery_state state;
+    bool doubt;        /* Some attempt may have arrived without our knowing. */
+    uint32_t attempts; /* Made so far. */
+    uint64_t since_ms; /* When it came into this state. */
+    uint64_t due_ms;   /* RETRYING: its next attempt. */
+    struct history history;
+};
+void exception_row_encode(struct encoder *out, const struct exception_row *row);
+int exception_row_decode(struct slice content, struct exception_row *ret_row);
+
+#endif

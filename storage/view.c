@@ -1,0 +1,165 @@
+#include "storage/view.h"
+
+#include "storage/command.h"
+#include "storage/machine.h"
+
+static int read_applied(struct view *view, struct error *error)
+{
+    struct slice key = slice_text(META_KEY_APPLIED);
+    struct slice content;
+    int rc =
+        record_get(&view->transaction, DATABASE_META, key, &content, error);
+    if (rc == 0)
+        rc = applied_row_decode(content, &view->applied) == 0
+                 ? 0
+                 : record_error(error, ERR_CORRUPT, DATABASE_META, key);
+    else if (rc == ERR_NOT_FOUND)
+        rc = error_set(error, ERR_CORRUPT, "database meta lacks the index");
+    return rc;
+}
+
+int view_begin(struct store *store, struct view **ret_view, struct error *error)
+{
+    struct view *view = memory_new_zeroed(1, sizeof *view);
+    int rc =
+        transaction_begin(store->environment, false, &view->transaction, error);
+    if (rc == 0)
+        rc = read_applied(view, error);
+    if (rc != 0) {
+        view_end(view);
+        return rc;
+    }
+    *ret_view = view;
+    return 0;
+}
+
+void view_end(struct view *view)
+{
+    if (view == NULL)
+        return;
+    if (view->bodies_open)
+        body_reader_close(&view->bodies);
+    transaction_abort(&view->transaction);
+    free(view);
+}
+
+uint64_t view_applied_index(const struct view *view)
+{
+    return view->applied.index;
+}
+
+struct state_hash view_state_hash(const struct view *view)
+{
+    return (struct state_hash){.low = view->applied.hash_low,
+                               .high = view->applied.hash_high};
+}
+
+/* ---- Rows ---- */
+
+int view_topic(struct view *view, uint32_t id, struct arena *arena,
+               struct topic *ret_topic, struct error *error)
+{
+    struct key key = key_of_u32(id);
+    struct slice content;
+    struct topic_row row;
+    int rc = record_get(&view->transaction, DATABASE_TOPIC, key_slice(&key),
+                        &content, error);
+    if (rc != 0)
+        return rc;
+    rc = topic_row_decode(content, &row);
+    if (rc == 0)
+        rc = topic_options_decode(row.options, &ret_topic->options);
+    if (rc != 0)
+        return record_error(error, rc, DATABASE_TOPIC, key_slice(&key));
+    ret_topic->id = id;
+    ret_topic->options.name = arena_copy(arena, ret_topic->options.name);
+    ret_topic->options.origin_host =
+        arena_copy(arena, ret_topic->options.origin_host);
+    ret_topic->created_ms = row.created_ms;
+    ret_topic->messages = row.messages;
+    ret_topic->last_position = row.last_position;
+    ret_topic->publishers = row.publishers;
+    return 0;
+}
+
+int view_publisher(struct view *view, uint32_t id, struct arena *arena,
+                   struct publisher *ret_publisher, struct error *error)
+{
+    struct key key = key_of_u32(id);
+    struct slice content;
+    struct publisher_row row;
+    int rc = record_get(&view->transaction, DATABASE_PUBLISHER, key_slice(&key),
+                        &content, error);
+    if (rc != 0)
+        return rc;
+    rc = publisher_row_decode(content, &row);
+    if (rc != 0)
+        return record_error(error, rc, DATABASE_PUBLISHER, key_slice(&key));
+    *ret_publisher = (struct publisher){
+        .id = id,
+        .topic_id = row.topic_id,
+        .options = row.options,
+        .created_ms = row.created_ms,
+        .paused = row.paused,
+        .pause_reason = arena_copy(arena, row.pause_reason),
+        .paused_ms = row.paused_ms,
+    };
+    ret_publisher->options.target = arena_copy(arena, row.options.target);
+    ret_publisher->options.description =
+        arena_copy(arena, row.options.description);
+    return 0;
+}
+
+int view_hot(struct view *view, uint32_t publisher_id, struct hot *ret_hot,
+             struct error *error)
+{
+    struct key key = key_of_u32(publisher_id);
+    struct slice content;
+    int rc = record_get(&view->transaction, DATABASE_HOT, key_slice(&key),
+                        &content, error);
+    if (rc == ERR_NOT_FOUND)
+        return error_set(error, ERR_CORRUPT, "database hot lacks publisher %u",
+                         publisher_id);
+    if (rc != 0)
+        return rc;
+    rc = hot_decode(content, ret_hot);
+    return rc == 0 ? 0 : record_error(error, rc, DATABASE_HOT, key_slice(&key));
+}
+
+int view_message(struct view *view, uint64_t id, struct arena *arena,
+                 struct message *ret_message, struct error *error)
+{
+    struct slice record;
+    int rc = 0;
+    if (!view->bodies_open)
+        rc = body_reader_open(&view->transaction, &view->bodies, error);
+    if (rc != 0)
+        return rc;
+    view->bodies_open = true;
+    rc = body_get(&view->bodies, id, ret_message, &record, error);
+    if (rc != 0 || arena == NULL)
+        return rc;
+    /* The payload's size was the client's choice. */
+    uint8_t *copy = arena_try(arena, record.length);
+    if (copy == NULL)
+        return error_set(error, ERR_NO_MEMORY, "message of %zu bytes",
+                         record.length);
+    memcpy(copy, record.data, record.length);
+    record.data = copy;
+    return message_next(&record, ret_message);
+}
+
+int view_first_message(struct view *view, uint32_t topic_id, uint64_t position,
+                       struct message *ret_message, struct error *error)
+{
+    struct log_walk walk = {0};
+    struct log_pair pair;
+    int rc =
+        log_walk_open(&view->transaction, topic_id, position, &walk, error);
+    if (rc == 0)
+        rc = log_walk_next(&walk, &pair, error);
+    log_walk_close(&walk);
+    if (rc == 0)
+        rc = view_message(view, pair.id, NULL, ret_message, error);
+    return rc == ERR_END ? ERR_NOT_FOUND : rc;
+}
