@@ -6,6 +6,7 @@
 #ifndef POSTOFFICE_RAFT_LOG_READER_H
 #define POSTOFFICE_RAFT_LOG_READER_H
 
+#include "base/error.h"
 #include "base/queue.h"
 #include "raft/positions.h"
 
