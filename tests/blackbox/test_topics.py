@@ -1,0 +1,116 @@
+"""Topics: created, refused with the original's texts, listed by pages."""
+
+import pytest
+
+from test_rules import assert_problem
+
+
+def test_create(shared, name):
+    answer = shared.post(
+        "/api/topics",
+        {"name": name, "origin_host": "example.com", "recovery_enabled": True},
+    )
+    assert answer.status == 201
+    topic = answer.json()["data"]
+    assert isinstance(topic["id"], int)
+    assert topic["name"] == name
+    assert topic["origin_host"] == "example.com"
+    assert topic["recovery_enabled"] is True
+    assert topic["messages"] == 0
+    assert topic["publishers"] == 0
+    assert topic["created_at"].endswith("Z")
+    assert topic["retention_seconds"] is None
+
+
+def test_name_is_unique(shared, name):
+    shared.topic(name)
+    answer = shared.post("/api/topics", {"name": name, "origin_host": "other.org"})
+    assert_problem(answer, 409)
+    assert answer.errors == {"name": ["has already been taken"]}
+
+
+@pytest.mark.parametrize("blank", ["missing", None, ""])
+@pytest.mark.parametrize("field", ["name", "origin_host"])
+def test_blank_fields(shared, name, field, blank):
+    body = {"name": name, "origin_host": "example.com"}
+    if blank == "missing":
+        del body[field]
+    else:
+        body[field] = blank
+    answer = shared.post("/api/topics", body)
+    problem = assert_problem(answer, 400)
+    assert answer.errors == {field: ["can't be blank"]}
+    assert [error["pointer"] for error in problem["errors"]] == [f"/{field}"]
+
+
+def test_all_errors_are_told_at_once(shared):
+    answer = shared.post("/api/topics", {})
+    assert_problem(answer, 400)
+    assert answer.errors == {
+        "name": ["can't be blank"],
+        "origin_host": ["can't be blank"],
+    }
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("name", "with space"),
+        ("name", "slash/y"),
+        ("name", "ümlaut"),
+        ("name", "x" * 256),
+        ("name", 7),
+        ("name", ["a"]),
+        ("name", "nul\0"),
+        ("origin_host", 7),
+        ("recovery_enabled", "perhaps"),
+        ("retention_seconds", -1),
+        ("retention_seconds", "long"),
+    ],
+)
+def test_invalid_fields(shared, name, field, value):
+    body = {"name": name, "origin_host": "example.com", field: value}
+    answer = shared.post("/api/topics", body)
+    assert_problem(answer, 400)
+    assert answer.errors == {field: ["is invalid"]}
+
+
+def test_longest_name_and_all_its_characters(shared, name):
+    longest = (name + "._~-AZ09").ljust(255, "x")
+    assert shared.topic(longest)["name"] == longest
+
+
+def test_unknown_fields_are_ignored(shared, name):
+    assert shared.topic(name, colour="red")["name"] == name
+
+
+def test_duplicate_member_is_malformed(shared, name):
+    body = '{"name":"%s","name":"b","origin_host":"example.com"}' % name
+    assert_problem(shared.post("/api/topics", body), 400)
+
+
+def test_list_by_pages(node):
+    names = [f"topic-{number}" for number in range(7)]
+    for one in names:
+        node.topic(one)
+    seen, cursor = [], None
+    for _ in range(10):
+        path = "/api/topics?limit=3" + (f"&cursor={cursor}" if cursor else "")
+        page = node.get(path).json()
+        assert len(page["data"]) <= 3
+        seen += [topic["name"] for topic in page["data"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert sorted(seen) == names
+    assert node.get("/api/topics").json()["next_cursor"] is None
+
+
+def test_topic_survives_a_restart_and_counts(node):
+    node.topic()
+    node.publish_many(range(5))
+    assert node.stop() == 0
+    node.start()
+    [topic] = node.get("/api/topics").json()["data"]
+    assert topic["name"] == "orders"
+    assert topic["messages"] == 5
