@@ -1,0 +1,189 @@
+#include "http/body_fields.h"
+
+#include "base/bounds.h"
+#include "base/error.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* Which name a member has; -1: an unknown one. */
+static int name_index(const struct body_fields *fields,
+                      const struct json_value *name)
+{
+    for (int i = 0; fields->names[i] != NULL; i++)
+        if (json_value_is(name, fields->names[i]))
+            return i;
+    return -1;
+}
+
+static bool malformed(struct body_fields *fields, const struct json_scan *scan)
+{
+    char words[160];
+    snprintf(words, sizeof words,
+             "The body is not the JSON expected: %s, at "
+             "byte %td.",
+             scan->failure, scan->at - scan->start);
+    struct slice kept = arena_copy(fields->arena, slice_text(words));
+    problem_set(fields->problem, 400, "malformed_json",
+                (const char *)kept.data);
+    return false;
+}
+
+bool body_fields_scan(struct body_fields *fields, struct slice body,
+                      const char *const *names, struct arena *arena,
+                      struct problem *problem)
+{
+    fields->names = names;
+    fields->seen = 0;
+    fields->arena = arena;
+    fields->problem = problem;
+    struct json_scan scan = json_scan_of(body);
+    struct json_value name, value;
+    json_scan_enter(&scan, KIND_OBJECT);
+    while (json_scan_member(&scan, &name, &value)) {
+        int index = name_index(fields, &name);
+        if (index < 0)
+            continue;
+        if (fields->seen & 1u << index)
+            problem_field(problem, names[index], "is given twice");
+        fields->seen |= 1u << index;
+        fields->values[index] = value;
+    }
+    return json_scan_end(&scan) ? true : malformed(fields, &scan);
+}
+
+const struct json_value *body_fields_value(const struct body_fields *fields,
+                                           const char *name)
+{
+    for (unsigned i = 0; fields->names[i] != NULL; i++)
+        if (strcmp(fields->names[i], name) == 0)
+            return fields->seen & 1u << i ? &fields->values[i] : NULL;
+    return NULL;
+}
+
+const struct json_value *body_fields_filled(const struct body_fields *fields,
+                                            const char *name)
+{
+    const struct json_value *value = body_fields_value(fields, name);
+    if (value == NULL || value->kind == KIND_NULL ||
+        (value->kind == KIND_STRING && value->span.length == 2))
+        return NULL;
+    return value;
+}
+
+/* The value, or NULL with the error told when it is needed. */
+static const struct json_value *filled_or_told(struct body_fields *fields,
+                                               const char *name,
+                                               enum body_need need)
+{
+    const struct json_value *value = body_fields_filled(fields, name);
+    if (value == NULL && need == BODY_REQUIRED)
+        problem_field(fields->problem, name, PROBLEM_BLANK);
+    return value;
+}
+
+bool body_fields_text(struct body_fields *fields, const char *name,
+                      enum body_need need, size_t length_max, struct slice *ret)
+{
+    const struct json_value *value = filled_or_told(fields, name, need);
+    if (value == NULL)
+        return false;
+    struct slice text;
+    if (value->kind != KIND_STRING ||
+        json_value_text(value, fields->arena, &text) != 0 ||
+        text.length > length_max) {
+        problem_field(fields->problem, name, PROBLEM_INVALID);
+        return false;
+    }
+    *ret = text;
+    return true;
+}
+
+bool body_fields_boolean(struct body_fields *fields, const char *name,
+                         enum body_need need, bool *ret)
+{
+    const struct json_value *value = filled_or_told(fields, name, need);
+    if (value == NULL)
+        return false;
+    bool text = value->kind == KIND_STRING;
+    if (value->kind == KIND_TRUE || (text && json_value_is(value, "true"))) {
+        *ret = true;
+    } else if (value->kind == KIND_FALSE ||
+               (text && json_value_is(value, "false"))) {
+        *ret = false;
+    } else {
+        problem_field(fields->problem, name, PROBLEM_INVALID);
+        return false;
+    }
+    return true;
+}
+
+void body_fields_integer(struct body_fields *fields, const char *name,
+                         uint32_t lowest, uint32_t highest, uint32_t *ret)
+{
+    const struct json_value *value = body_fields_filled(fields, name);
+    uint64_t number;
+    if (value == NULL)
+        return;
+    if (json_value_u64(value, &number) && number >= lowest &&
+        number <= highest) {
+        *ret = (uint32_t)number;
+        return;
+    }
+    char words[96];
+    snprintf(words, sizeof words,
+             PROBLEM_INVALID ": an integer from %" PRIu32 " to %" PRIu32
+                             " is expected",
+             lowest, highest);
+    struct slice kept = arena_copy(fields->arena, slice_text(words));
+    problem_field(fields->problem, name, (const char *)kept.data);
+}
+
+static bool object_is_empty(const struct json_value *value)
+{
+    struct json_scan scan = json_scan_of(value->span);
+    struct json_value name, member;
+    return value->kind == KIND_OBJECT && json_scan_enter(&scan, KIND_OBJECT) &&
+           !json_scan_member(&scan, &name, &member);
+}
+
+void body_fields_not_built(struct body_fields *fields, const char *name)
+{
+    const struct json_value *value = body_fields_filled(fields, name);
+    if (value != NULL && !object_is_empty(value))
+        problem_not_built(fields->problem, name);
+}
+
+void body_fields_choice(struct body_fields *fields, const char *name,
+                        const char *const *values)
+{
+    const struct json_value *value = body_fields_filled(fields, name);
+    if (value == NULL)
+        return;
+    if (value->kind == KIND_STRING) {
+        if (json_value_is(value, values[0]))
+            return;
+        for (unsigned i = 1; values[i] != NULL; i++) {
+            if (json_value_is(value, values[i])) {
+                problem_not_built(fields->problem, name);
+                return;
+            }
+        }
+    }
+    problem_field(fields->problem, name, PROBLEM_INVALID);
+}
+
+bool topic_name_is_valid(struct slice name)
+{
+    if (name.length == 0 || name.length > BOUND_TOPIC_NAME)
+        return false;
+    for (size_t i = 0; i < name.length; i++) {
+        uint8_t byte = name.data[i];
+        bool letter = (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z';
+        bool digit = byte >= '0' && byte <= '9';
+        if (!letter && !digit && byte != '.' && byte != '_' && byte != '~' &&
+            byte != '-')
+            return false;
+    }
+    return true;
+}

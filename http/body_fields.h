@@ -1,0 +1,60 @@
+/* body_fields.h - the members of a JSON body, by name.
+ *
+ * A body is scanned once; each known member is kept as a span and read by
+ * kind afterwards. Whatever is wrong is added to the problem, so that a
+ * client hears of all its errors at once. Unknown members are ignored, as the
+ * original did; a known one that is given twice is an error.
+ *
+ * A member is blank when it is missing, null or the empty string.
+ * Thread: any. Texts borrow from the body or live in the arena. */
+#ifndef POSTOFFICE_HTTP_BODY_FIELDS_H
+#define POSTOFFICE_HTTP_BODY_FIELDS_H
+
+#include "http/json_scan.h"
+#include "http/problem.h"
+
+enum { BODY_FIELDS_MAX = 32 };
+
+struct body_fields {
+    const char *const *names; /* Ends with NULL; at most BODY_FIELDS_MAX. */
+    struct json_value values[BODY_FIELDS_MAX];
+    uint32_t seen; /* A bit for each name. */
+    struct arena *arena;
+    struct problem *problem;
+};
+
+/* False when the body is not a JSON object; the problem says where. */
+bool body_fields_scan(struct body_fields *fields, struct slice body,
+                      const char *const *names, struct arena *arena,
+                      struct problem *problem);
+
+/* The value as given, null included; NULL when it is missing. */
+const struct json_value *body_fields_value(const struct body_fields *fields,
+                                           const char *name);
+/* The same, NULL when it is blank. */
+const struct json_value *body_fields_filled(const struct body_fields *fields,
+                                            const char *name);
+
+enum body_need { BODY_OPTIONAL, BODY_REQUIRED };
+
+/* Each leaves *ret alone when the field is blank or wrong. */
+bool body_fields_text(struct body_fields *fields, const char *name,
+                      enum body_need need, size_t length_max,
+                      struct slice *ret);
+/* true, false, "true" or "false". */
+bool body_fields_boolean(struct body_fields *fields, const char *name,
+                         enum body_need need, bool *ret);
+void body_fields_integer(struct body_fields *fields, const char *name,
+                         uint32_t lowest, uint32_t highest, uint32_t *ret);
+/* An option that is known but not built: anything but blank (or an empty
+ * object) is told so. */
+void body_fields_not_built(struct body_fields *fields, const char *name);
+/* An option with several values of which only the first is built.  `values`
+ * ends with NULL. */
+void body_fields_choice(struct body_fields *fields, const char *name,
+                        const char *const *values);
+
+/* [A-Za-z0-9._~-]{1,255} */
+bool topic_name_is_valid(struct slice name);
+
+#endif

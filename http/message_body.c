@@ -1,0 +1,174 @@
+/* The bodies that publish. The payload is never read, only checked and cut
+ * out; attributes are encoded as they are walked. This is the path of every
+ * message: without escapes in it nothing is allocated. */
+#include "base/bounds.h"
+#include "http/request_body.h"
+#include "storage/command.h"
+
+static const char *const names[] = {"topic", "payload",     "attributes",
+                                    "key",   "schedule_at", NULL};
+
+struct attribute_walk {
+    struct slice names[BOUND_ATTRIBUTES];
+    unsigned count;
+    size_t bytes; /* Names and values. */
+};
+
+/* Adds one attribute; NULL, or what is wrong with it. */
+static const char *add_attribute(struct attribute_walk *walk, struct slice name,
+                                 const struct json_value *value,
+                                 struct arena *arena, struct encoder *out)
+{
+    struct slice text;
+    if (name.length == 0 || name.length > BOUND_ATTRIBUTE_NAME)
+        return "has a name that is not 1 to 256 bytes long";
+    if (value->kind != KIND_STRING || json_value_text(value, arena, &text) != 0)
+        return PROBLEM_INVALID;
+    if (text.length > BOUND_ATTRIBUTE_VALUE)
+        return "is longer than 1024 bytes";
+    for (unsigned i = 0; i < walk->count; i++)
+        if (slice_equal(walk->names[i], name))
+            return "is given twice";
+    walk->names[walk->count++] = name;
+    walk->bytes += name.length + text.length;
+    attribute_encode(out, name, text);
+    return NULL;
+}
+
+/* The size of names and values; errors go to the problem. */
+static size_t read_attributes(struct body_fields *fields, struct encoder *out)
+{
+    const struct json_value *object = body_fields_filled(fields, "attributes");
+    if (object == NULL) {
+        problem_field(fields->problem, "attributes", PROBLEM_BLANK);
+        return 0;
+    }
+    if (object->kind != KIND_OBJECT) {
+        problem_field(fields->problem, "attributes", PROBLEM_INVALID);
+        return 0;
+    }
+    struct attribute_walk walk;
+    walk.count = 0;
+    walk.bytes = 0;
+    struct json_scan scan = json_scan_of(object->span);
+    struct json_value name, value;
+    json_scan_enter(&scan, KIND_OBJECT);
+    while (json_scan_member(&scan, &name, &value)) {
+        if (walk.count == BOUND_ATTRIBUTES) {
+            problem_field(fields->problem, "attributes",
+                          "has more than 100 members");
+            break;
+        }
+        struct slice decoded = {0};
+        const char *fault = PROBLEM_INVALID;
+        if (json_value_text(&name, fields->arena, &decoded) == 0)
+            fault = add_attribute(&walk, decoded, &value, fields->arena, out);
+        if (fault != NULL)
+            problem_element(fields->problem, "attributes", decoded, fault);
+    }
+    return walk.bytes;
+}
+
+static bool read_shared(struct body_fields *fields, struct slice body,
+                        struct arena *arena, struct encoder *attributes,
+                        struct problem *problem, struct message *ret_message,
+                        struct slice *ret_topic, size_t *ret_bytes)
+{
+    *ret_message = (struct message){0};
+    *ret_topic = slice_of(NULL, 0);
+    *ret_bytes = 0;
+    if (!body_fields_scan(fields, body, names, arena, problem))
+        return false;
+    if (body_fields_text(fields, "topic", BODY_REQUIRED, BOUND_TOPIC_NAME,
+                         ret_topic) &&
+        !topic_name_is_valid(*ret_topic))
+        problem_field(problem, "topic", PROBLEM_INVALID);
+    if (body_fields_value(fields, "payload") == NULL)
+        problem_field(problem, "payload", PROBLEM_BLANK);
+    *ret_bytes = read_attributes(fields, attributes);
+    if (body_fields_text(fields, "key", BODY_OPTIONAL, BOUND_KEY,
+                         &ret_message->key))
+        *ret_bytes += ret_message->key.length;
+    body_fields_not_built(fields, "schedule_at");
+    ret_message->attributes = encoder_slice(attributes);
+    return problem->status == 0;
+}
+
+static bool set_payload(struct message *message, struct slice payload,
+                        size_t other_bytes, const struct body_limits *limits,
+                        struct problem *problem)
+{
+    message->payload = payload;
+    if (payload.length + other_bytes <= limits->message_bytes_max)
+        return true;
+    problem_set(problem, 413, "too_large",
+                "The message is larger than this node takes: its payload, "
+                "attributes and key count (--max-message-bytes).");
+    return false;
+}
+
+void request_body_message(struct slice body, const struct body_limits *limits,
+                          struct arena *arena, struct encoder *attributes,
+                          struct problem *problem, struct message *ret_message,
+                          struct backend_publish *ret_publish)
+{
+    struct body_fields fields;
+    struct slice topic;
+    size_t bytes;
+    if (!read_shared(&fields, body, arena, attributes, problem, ret_message,
+                     &topic, &bytes))
+        return;
+    set_payload(ret_message, body_fields_value(&fields, "payload")->span, bytes,
+                limits, problem);
+    *ret_publish = (struct backend_publish){
+        .topic = topic, .messages = ret_message, .count = 1};
+}
+
+static uint32_t count_items(struct slice list)
+{
+    struct json_scan scan = json_scan_of(list);
+    struct json_value item;
+    uint32_t count = 0;
+    json_scan_enter(&scan, KIND_ARRAY);
+    while (json_scan_item(&scan, &item))
+        count++;
+    return count;
+}
+
+void request_body_bulk(struct slice body, const struct body_limits *limits,
+                       struct arena *arena, struct encoder *attributes,
+                       struct problem *problem,
+                       struct backend_publish *ret_publish)
+{
+    struct body_fields fields;
+    struct message shared;
+    struct slice topic;
+    size_t bytes;
+    bool sound = read_shared(&fields, body, arena, attributes, problem, &shared,
+                             &topic, &bytes);
+    const struct json_value *list = body_fields_value(&fields, "payload");
+    if (list != NULL && list->kind != KIND_ARRAY) {
+        problem_field(problem, "payload", PROBLEM_INVALID);
+        return;
+    }
+    if (!sound)
+        return;
+    uint32_t count = count_items(list->span);
+    if (count > limits->bulk_messages_max) {
+        problem_set(problem, 406, "too_many",
+                    "The list holds more messages than one request may "
+                    "(--max-bulk-messages).");
+        return;
+    }
+    struct message *messages = arena_take(arena, count * sizeof *messages);
+    struct json_scan scan = json_scan_of(list->span);
+    struct json_value item;
+    json_scan_enter(&scan, KIND_ARRAY);
+    for (uint32_t i = 0; i < count && json_scan_item(&scan, &item); i++) {
+        messages[i] = shared;
+        if (!set_payload(&messages[i], item.span, bytes, limits, problem))
+            return;
+    }
+    *ret_publish = (struct backend_publish){
+        .topic = topic, .messages = messages, .count = count};
+}

@@ -1,0 +1,39 @@
+/* query_string.h - the parameters behind the question mark.
+ *
+ * Every parameter must be known to its route and given once; values are
+ * percent-decoded (a plus is a space). What does not fit is named in the
+ * problem. Thread: any. */
+#ifndef POSTOFFICE_HTTP_QUERY_STRING_H
+#define POSTOFFICE_HTTP_QUERY_STRING_H
+
+#include "base/memory.h"
+#include "http/problem.h"
+
+enum { QUERY_PARAMETERS_MAX = 16 };
+
+struct query_string {
+    struct {
+        const char *name; /* NUL-terminated, in the arena. */
+        struct slice value;
+    } parameters[QUERY_PARAMETERS_MAX];
+    unsigned count;
+};
+
+/* `known`: names, comma separated. Errors go to `problem`. */
+void query_string_parse(struct slice text, const char *known,
+                        struct arena *arena, struct query_string *ret_query,
+                        struct problem *problem);
+
+/* False when it is not given. */
+bool query_string_get(const struct query_string *query, const char *name,
+                      struct slice *ret_value);
+
+/* Lists: `limit` (1 to BOUND_LIST_LIMIT) and `cursor`, an opaque text made by
+ * cursor_format(), which knows the kind of list that it is for. */
+enum { CURSOR_SIZE = 12 };
+void cursor_format(char text[CURSOR_SIZE], char kind, uint32_t after_id);
+void query_string_page(const struct query_string *query, char kind,
+                       uint32_t *ret_after_id, uint32_t *ret_limit,
+                       struct problem *problem);
+
+#endif

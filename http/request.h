@@ -1,0 +1,90 @@
+/* request.h - one request, as the resources see it: no h2o here.
+ *
+ * A handler either answers at once (request_send, request_fail) or takes a
+ * ticket with request_wait(), gives it to the backend and returns; `finish`
+ * is called with the result when it comes, unless the request has gone by
+ * then. Each request is answered exactly once.
+ *
+ * Everything in the struct lives as long as the request: to the end of its
+ * answer's sending, or until its client is found to have vanished. The arena
+ * is for the handler's own use.
+ * Thread: the loop. */
+#ifndef POSTOFFICE_HTTP_REQUEST_H
+#define POSTOFFICE_HTTP_REQUEST_H
+
+#include "base/codec.h"
+#include "base/memory.h"
+#include "http/backend.h"
+#include "http/json_write.h"
+#include "http/problem.h"
+#include "http/query_string.h"
+#include "http/request_body.h"
+#include "http/router.h"
+#include "http/server.h"
+
+struct request;
+struct connection;
+struct st_h2o_req_t;
+
+typedef void (*request_finish)(struct request *request,
+                               const struct backend_result *result);
+
+struct request {
+    struct http_server *server;
+    struct st_h2o_req_t *h2o;
+    struct connection *connection;
+    struct slice method;
+    struct slice path; /* Without the query, as sent. */
+    struct slice body;
+    struct slice id;           /* x-request-id */
+    struct slice parameter;    /* The path's; empty: none. */
+    struct query_string query; /* Checked against the route. */
+    bool head;
+    bool answered;
+    bool bulk;       /* Publishes many: the original's statuses. */
+    uint64_t ticket; /* 0: none. */
+    uint64_t started_us;
+    request_finish finish;
+    uint32_t page_limit; /* Of a list that waits for its result. */
+    struct arena arena;
+    struct encoder answer; /* The body being made. */
+    char id_text[20];
+};
+
+const struct backend *request_backend(const struct request *request);
+const struct body_limits *request_limits(const struct request *request);
+/* A buffer of the server for what is borrowed only during one call; empty. */
+struct encoder *request_scratch(struct request *request);
+
+bool request_has_header(const struct request *request, const char *name);
+
+/* A ticket for the backend; `finish` follows, or nothing when the request
+ * goes before. */
+uint64_t request_wait(struct request *request, request_finish finish);
+
+/* Both texts must live as long as the request. */
+void request_header(struct request *request, const char *name,
+                    struct slice value);
+/* Sends request->answer with this type; 204 has neither. */
+void request_send(struct request *request, int status, const char *type);
+void request_send_json(struct request *request, int status);
+void request_fail(struct request *request, const struct problem *problem);
+/* The answer to a result with an error code. */
+void request_fail_result(struct request *request,
+                         const struct backend_result *result);
+
+/* The path's parameter as an id: 1 to 2^53 - 1. False when it has no such
+ * form; then the request has been answered. */
+bool request_id_parameter(struct request *request, uint64_t *ret_id);
+
+/* Lists. The backend is asked for one element more than the page has, which
+ * tells whether there is a next one. False: the request has been answered. */
+bool request_page(struct request *request, char kind,
+                  struct backend_page *ret_page);
+/* How many of `found` elements belong to the page. */
+uint32_t request_page_count(const struct request *request, uint32_t found);
+/* Ends the answer's object with `next_cursor`. */
+void request_page_end(struct json_writer *json, char kind, bool more,
+                      uint32_t last_id);
+
+#endif
