@@ -274,6 +274,20 @@ struct state_hash store_state_hash(const struct store *store)
     return store->hash;
 }
 
+uint64_t store_backlog(const struct store *store)
+{
+    uint64_t backlog = 0;
+    for (uint32_t id = 0; id < store->publishers.capacity; id++) {
+        const struct publisher_state *publisher = machine_publisher(store, id);
+        if (publisher == NULL)
+            continue;
+        const struct topic_state *topic =
+            machine_topic(store, publisher->topic_id);
+        backlog += hot_backlog(&publisher->hot, topic->row.messages);
+    }
+    return backlog;
+}
+
 int store_space(struct store *store, struct store_space *ret_space,
                 struct error *error)
 {

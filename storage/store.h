@@ -64,6 +64,10 @@ struct state_hash {
 };
 struct state_hash store_state_hash(const struct store *store);
 
+/* Messages that wait, over all publishers: adds up what each has in memory.
+ * Writer's thread. */
+uint64_t store_backlog(const struct store *store);
+
 struct store_space {
     uint64_t file_bytes;     /* Of LMDB's data file. */
     uint64_t reusable_bytes; /* Freed pages in it. */
