@@ -18,6 +18,8 @@ struct read_job {
     struct readers *readers;
     /* On a pool thread. Puts what it finds into arena. Returns 0 or ERR_*. */
     int (*run)(struct read_job *job, struct view *view, struct error *error);
+    /* For whoever takes it back: called there, on the loop. */
+    void (*done)(struct read_job *job);
     int code;
     struct error error;
     struct arena arena; /* The caller closes it after the job came back. */

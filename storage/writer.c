@@ -96,6 +96,7 @@ static int commit(struct writer *writer)
     writer->statistics.commit_us += clock_us() - began;
     writer->statistics.durable_index = store_durable_index(writer->store);
     writer->statistics.state_hash = store_state_hash(writer->store);
+    writer->statistics.backlog = store_backlog(writer->store);
     pthread_mutex_unlock(&writer->mutex);
     writer->transaction_began_ms = 0;
     writer->committed_ms = now_ms;
@@ -219,6 +220,7 @@ struct writer *writer_start(struct store *store, const char *directory,
     writer->statistics.applied_index = store_applied_index(store);
     writer->statistics.durable_index = store_durable_index(store);
     writer->statistics.state_hash = store_state_hash(store);
+    writer->statistics.backlog = store_backlog(store);
     measure_space(writer, clock_ms());
     int rc = pthread_create(&writer->thread, NULL, writer_main, writer);
     assert(rc == 0);
@@ -267,6 +269,11 @@ struct writer_statistics writer_statistics(struct writer *writer)
     struct writer_statistics statistics = writer->statistics;
     pthread_mutex_unlock(&writer->mutex);
     return statistics;
+}
+
+uint64_t writer_durable_index(const struct writer *writer)
+{
+    return atomic_load(&writer->durable);
 }
 
 void writer_stop(struct writer *writer)

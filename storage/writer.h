@@ -63,9 +63,11 @@ struct writer_statistics {
     uint64_t durable_index;
     struct store_space space;
     uint64_t disk_free_bytes;
+    uint64_t backlog;             /* Messages that wait, over all publishers. */
     struct state_hash state_hash; /* At durable_index. */
 };
 struct writer_statistics writer_statistics(struct writer *writer); /* Any. */
+uint64_t writer_durable_index(const struct writer *writer); /* Any thread. */
 
 /* Applies what is queued, commits, joins; what was applied can still be taken
  * back. Not from the writer's thread. */

@@ -1,0 +1,61 @@
+/* dispatcher.h - delivery on this node, while it leads: the shell around the
+ * scheduler.
+ *
+ *   leading --> TAKEOVER proposed --> applied: what was open is in doubt
+ *          --> pipelines read from the store, page by page --> scheduler runs
+ *
+ * Fills the scheduler's port: commands go to the proposer, reads to the
+ * readers, requests to the HTTP target, wake-ups to a timer.
+ * Thread: the loop. */
+#ifndef POSTOFFICE_DISPATCHER_H
+#define POSTOFFICE_DISPATCHER_H
+
+#include "catalog.h"
+#include "delivery/scheduler.h"
+#include "proposer.h"
+#include "reads.h"
+
+struct dispatcher;
+
+struct dispatcher_parts {
+    uv_loop_t *loop;
+    struct catalog *catalog;
+    struct proposer *proposer;
+    struct reads *reads;
+    struct cluster *cluster;
+    uint32_t node_id;
+    uint32_t sends_max; /* Requests in flight over all publishers. */
+};
+
+struct dispatcher *dispatcher_new(const struct dispatcher_parts *parts);
+
+/* This node leads from now on, or no more. */
+void dispatcher_lead(struct dispatcher *dispatcher);
+void dispatcher_deposed(struct dispatcher *dispatcher);
+
+/* A command was applied; the catalog knows it already. */
+void dispatcher_apply(struct dispatcher *dispatcher,
+                      const struct command *command,
+                      const struct command_result *result);
+
+/* Does what has become possible. Once a turn of the loop. */
+void dispatcher_turn(struct dispatcher *dispatcher);
+
+/* Grants no more; what is under way may end. */
+void dispatcher_drain(struct dispatcher *dispatcher);
+bool dispatcher_is_drained(const struct dispatcher *dispatcher);
+
+/* False: this node does not deliver now. */
+bool dispatcher_activity(const struct dispatcher *dispatcher,
+                         uint32_t publisher_id,
+                         struct pipeline_statistics *ret_statistics);
+/* Since the process began. */
+struct scheduler_statistics
+dispatcher_statistics(const struct dispatcher *dispatcher);
+
+/* Breaks off what is under way, then calls closed() and frees. The readers
+ * must have given back all jobs. */
+void dispatcher_close(struct dispatcher *dispatcher,
+                      void (*closed)(void *context), void *context);
+
+#endif

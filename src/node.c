@@ -1,0 +1,461 @@
+#include "node.h"
+
+#include "base/bounds.h"
+#include "base/clock.h"
+#include "base/logger.h"
+#include "base/memory.h"
+#include "catalog.h"
+#include "data_dir.h"
+#include "dispatcher.h"
+#include "http/server.h"
+#include "proposer.h"
+#include "raft/cluster.h"
+#include "reads.h"
+#include "service.h"
+#include "storage/writer.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+    READER_THREADS = 4,
+    DRAIN_POLL_MS = 10,
+    HTTP_GRACE_MS = 2000, /* For requests under way when the API closes. */
+    /* File descriptors that are not for targets and clients. */
+    DESCRIPTORS_RESERVED = 128,
+    SENDS_MAX = 8192,
+};
+
+struct node {
+    const struct settings *settings;
+    uv_loop_t loop;
+    struct data_dir dir;
+    struct store *store;
+    struct writer *writer;
+    struct reads *reads;
+    struct cluster *cluster;
+    struct catalog *catalog;
+    struct proposer *proposer;
+    struct dispatcher *dispatcher;
+    struct service *service;
+    struct http_server *http;
+    char url[300];
+    uv_async_t applied; /* The writer has something. */
+    uv_prepare_t turn;  /* Before the loop sleeps: hand over what gathered. */
+    uv_timer_t drain;
+    uv_signal_t signals[3];
+    uint32_t sends_max;
+    uint32_t connections_max;
+    size_t applying_bytes; /* Handed to the writer, not yet back. */
+    bool blocked;          /* A committed entry waits for room. */
+    uint64_t durable_told; /* To the cluster. */
+    uint64_t drain_until_ms;
+    bool stopping;
+};
+
+/* ---- Entries through the store ---- */
+
+/* An entry on its way through the writer holds its buffer. */
+struct applying {
+    struct writer_item item;
+    struct buffer *buffer;
+};
+
+static bool on_committed(void *context, const struct cluster_entry *entry)
+{
+    struct node *node = context;
+    if (node->applying_bytes > 0 &&
+        node->applying_bytes + entry->bytes.length > BOUND_APPLY_BYTES) {
+        node->blocked = true;
+        return false;
+    }
+    struct applying *applying = memory_new(sizeof *applying);
+    applying->item =
+        (struct writer_item){.index = entry->index, .entry = entry->bytes};
+    applying->buffer = buffer_ref(entry->buffer);
+    node->applying_bytes += entry->bytes.length;
+    writer_push(node->writer, &applying->item);
+    return true;
+}
+
+static void tell_applied(struct node *node, struct writer_item *item)
+{
+    struct slice rest = item->entry;
+    struct command command;
+    for (uint32_t i = 0; i < item->count && command_next(&rest, &command) == 0;
+         i++) {
+        catalog_apply(node->catalog, &command, &item->results[i]);
+        dispatcher_apply(node->dispatcher, &command, &item->results[i]);
+    }
+    catalog_set_applied_index(node->catalog, item->index);
+    proposer_applied(node->proposer, item->index, item->results, item->count);
+}
+
+static void die(const char *component, const struct error *error)
+{
+    LOG_ERROR(component, "this node cannot go on and stops",
+              FIELD_TEXT("error", error->text));
+    _exit(1);
+}
+
+/* The log behind what the store holds durably can be used again. */
+static void tell_durable(struct node *node)
+{
+    struct error failure;
+    if (writer_failure(node->writer, &failure) != 0)
+        die("store", &failure);
+    uint64_t durable = writer_durable_index(node->writer);
+    if (durable > node->durable_told) {
+        node->durable_told = durable;
+        cluster_durable(node->cluster, durable);
+    }
+}
+
+static void take_applied(struct node *node)
+{
+    struct writer_item *item = writer_take_done(node->writer);
+    while (item != NULL) {
+        struct applying *applying = (struct applying *)item;
+        item = (struct writer_item *)item->link.next;
+        tell_applied(node, &applying->item);
+        node->applying_bytes -= applying->item.entry.length;
+        arena_close(&applying->item.arena);
+        buffer_unref(applying->buffer);
+        free(applying);
+    }
+}
+
+static void on_applied(uv_async_t *async)
+{
+    struct node *node = async->data;
+    tell_durable(node);
+    take_applied(node);
+    if (node->blocked && node->applying_bytes < BOUND_APPLY_BYTES / 2) {
+        node->blocked = false;
+        cluster_resume(node->cluster);
+    }
+}
+
+/* On the writer's thread. */
+static void wake_applied(void *context)
+{
+    struct node *node = context;
+    uv_async_send(&node->applied);
+}
+
+/* What the events of this turn made possible goes out together. */
+static void on_turn(uv_prepare_t *turn)
+{
+    struct node *node = turn->data;
+    dispatcher_turn(node->dispatcher);
+    proposer_pump(node->proposer);
+}
+
+/* ---- Leadership ---- */
+
+static void on_leading(void *context, uint64_t term)
+{
+    struct node *node = context;
+    LOG_INFO("raft", "this node leads", FIELD_U64("term", term));
+    proposer_lead(node->proposer, true);
+    dispatcher_lead(node->dispatcher);
+}
+
+static void on_deposed(void *context)
+{
+    struct node *node = context;
+    LOG_INFO("raft", "this node leads no more");
+    dispatcher_deposed(node->dispatcher);
+    proposer_lead(node->proposer, false);
+}
+
+static void on_writable(void *context)
+{
+    struct node *node = context;
+    proposer_pump(node->proposer);
+}
+
+static void on_failed(void *context, const struct error *error)
+{
+    (void)context;
+    die("raft", error);
+}
+
+/* ---- Stopping, in order: deliveries, API, log, store ---- */
+
+static void on_handles_closed(uv_handle_t *handle)
+{
+    (void)handle;
+}
+
+static void on_reads_closed(void *context)
+{
+    (void)context;
+}
+
+static void on_dispatcher_closed(void *context)
+{
+    struct node *node = context;
+    node->dispatcher = NULL;
+    reads_close(node->reads, on_reads_closed, node);
+    uv_close((uv_handle_t *)&node->applied, on_handles_closed);
+    uv_close((uv_handle_t *)&node->drain, on_handles_closed);
+    for (unsigned i = 0; i < 3; i++)
+        uv_close((uv_handle_t *)&node->signals[i], on_handles_closed);
+}
+
+static void on_cluster_closed(void *context)
+{
+    struct node *node = context;
+    node->cluster = NULL;
+    writer_stop(node->writer);
+    struct error failure;
+    if (writer_failure(node->writer, &failure) != 0)
+        die("store", &failure);
+    take_applied(node);
+    reads_stop(node->reads);
+    dispatcher_close(node->dispatcher, on_dispatcher_closed, node);
+}
+
+static void on_http_closed(void *context)
+{
+    struct node *node = context;
+    node->http = NULL;
+    service_attach(node->service, NULL, NULL);
+    uv_close((uv_handle_t *)&node->turn, on_handles_closed);
+    cluster_close(node->cluster, on_cluster_closed, node);
+}
+
+static void on_drain(uv_timer_t *timer)
+{
+    struct node *node = timer->data;
+    bool drained = dispatcher_is_drained(node->dispatcher);
+    if (!drained && clock_ms() < node->drain_until_ms)
+        return;
+    uv_timer_stop(timer);
+    if (!drained)
+        LOG_WARN("delivery", "not every delivery ended in time: the next "
+                             "leader sends them again, marked");
+    http_server_close(node->http, HTTP_GRACE_MS, on_http_closed, node);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct node *node = handle->data;
+    if (number == SIGHUP) {
+        LOG_INFO("node", "SIGHUP: there is nothing to reload");
+        return;
+    }
+    if (node->stopping) {
+        LOG_WARN("node", "second signal: stopping at once");
+        _exit(1);
+    }
+    LOG_INFO("node", "stopping", FIELD_U64("signal", number));
+    node->stopping = true;
+    node->drain_until_ms = clock_ms() + node->settings->drain_seconds * 1000ull;
+    dispatcher_drain(node->dispatcher);
+    uv_timer_start(&node->drain, on_drain, 0, DRAIN_POLL_MS);
+}
+
+/* ---- Starting ---- */
+
+/* As many descriptors as the system allows; half of them for targets. */
+static void share_descriptors(struct node *node)
+{
+    struct rlimit limit;
+    rlim_t there = 1024;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+        getrlimit(RLIMIT_NOFILE, &limit);
+        there = limit.rlim_cur;
+    }
+    rlim_t half = there > 2 * DESCRIPTORS_RESERVED
+                      ? (there - DESCRIPTORS_RESERVED) / 2
+                      : DESCRIPTORS_RESERVED / 2;
+    node->sends_max = half < SENDS_MAX ? (uint32_t)half : SENDS_MAX;
+    node->connections_max =
+        half < BOUND_HTTP_CONNECTIONS ? (uint32_t)half : BOUND_HTTP_CONNECTIONS;
+}
+
+static int open_store(struct node *node, struct error *error)
+{
+    struct store_options options = {.map_bytes =
+                                        node->settings->max_store_bytes};
+    struct view *view = NULL;
+    int rc = store_open(node->dir.store, &options, &node->store, error);
+    if (rc != 0)
+        return rc;
+    node->catalog = catalog_new();
+    rc = view_begin(node->store, &view, error);
+    if (rc == 0)
+        rc = catalog_load(node->catalog, view, error);
+    view_end(view);
+    return rc == 0 ? 0 : error_wrap(error, rc, "read the store");
+}
+
+static const char *raft_address(const struct settings *settings)
+{
+    return settings->raft_advertise != NULL ? settings->raft_advertise
+                                            : settings->raft_listen;
+}
+
+static int open_cluster(struct node *node, struct error *error)
+{
+    struct cluster_options options = {
+        .directory = node->dir.log,
+        .node_id = node->settings->node_id,
+        .address = raft_address(node->settings),
+        .election_timeout_ms = node->settings->election_timeout_ms,
+        .heartbeat_ms = node->settings->heartbeat_ms,
+        .applied_index = store_applied_index(node->store),
+    };
+    struct cluster_callbacks callbacks = {
+        .context = node,
+        .committed = on_committed,
+        .leading = on_leading,
+        .deposed = on_deposed,
+        .writable = on_writable,
+        .failed = on_failed,
+    };
+    int rc =
+        cluster_open(&node->loop, &options, &callbacks, &node->cluster, error);
+    if (rc == 0)
+        proposer_attach(node->proposer, node->cluster);
+    return rc;
+}
+
+static int open_http(struct node *node, struct error *error)
+{
+    const struct settings *settings = node->settings;
+    struct http_options options = {
+        .listen = settings->listen,
+        .listen_count = settings->listen_count,
+        .body_bytes_max = settings->max_body_bytes,
+        .message_bytes_max = settings->max_message_bytes,
+        .bulk_messages_max = settings->max_bulk_messages,
+        .connections_max = node->connections_max,
+    };
+    struct backend backend = service_backend(node->service);
+    int rc =
+        http_server_open(&node->loop, &options, &backend, &node->http, error);
+    if (rc != 0)
+        return rc;
+    service_attach(node->service, http_server_done, node->http);
+    for (uint32_t i = 0; i < settings->listen_count; i++)
+        LOG_INFO("http", "listening",
+                 FIELD_TEXT("address", settings->listen[i]),
+                 FIELD_U64("port", http_server_port(node->http, i)));
+    return 0;
+}
+
+static void init_handles(struct node *node)
+{
+    static const int numbers[3] = {SIGTERM, SIGINT, SIGHUP};
+    uv_async_init(&node->loop, &node->applied, on_applied);
+    uv_prepare_init(&node->loop, &node->turn);
+    uv_timer_init(&node->loop, &node->drain);
+    node->applied.data = node;
+    node->turn.data = node;
+    node->drain.data = node;
+    for (unsigned i = 0; i < 3; i++) {
+        uv_signal_init(&node->loop, &node->signals[i]);
+        node->signals[i].data = node;
+        uv_signal_start(&node->signals[i], on_signal, numbers[i]);
+    }
+    uv_prepare_start(&node->turn, on_turn);
+}
+
+static void make_parts(struct node *node)
+{
+    node->proposer = proposer_new();
+    node->writer =
+        writer_start(node->store, node->dir.store, wake_applied, node);
+    node->reads =
+        reads_new(&node->loop, node->store, node->writer, READER_THREADS);
+}
+
+static void make_service(struct node *node)
+{
+    const struct settings *settings = node->settings;
+    struct dispatcher_parts delivery = {
+        .loop = &node->loop,
+        .catalog = node->catalog,
+        .proposer = node->proposer,
+        .reads = node->reads,
+        .cluster = node->cluster,
+        .node_id = settings->node_id,
+        .sends_max = node->sends_max,
+    };
+    node->dispatcher = dispatcher_new(&delivery);
+    if (settings->advertise_url != NULL)
+        snprintf(node->url, sizeof node->url, "%s", settings->advertise_url);
+    else
+        snprintf(node->url, sizeof node->url, "http://%s", settings->listen[0]);
+    struct service_parts parts = {
+        .catalog = node->catalog,
+        .proposer = node->proposer,
+        .reads = node->reads,
+        .writer = node->writer,
+        .dispatcher = node->dispatcher,
+        .cluster = node->cluster,
+        .settings = settings,
+        .raft_address = raft_address(settings),
+        .url = node->url,
+    };
+    node->service = service_new(&parts);
+}
+
+static void free_parts(struct node *node)
+{
+    service_free(node->service);
+    proposer_free(node->proposer);
+    catalog_free(node->catalog);
+    writer_free(node->writer);
+    store_close(node->store);
+    data_dir_close(&node->dir);
+}
+
+/* A start that fails ends the process soon after: what runs already is left
+ * to that, save the directory's lock. */
+static int start(struct node *node, struct error *error)
+{
+    int rc = data_dir_open(node->settings->data_dir, &node->dir, error);
+    if (rc == 0)
+        rc = open_store(node, error);
+    if (rc != 0)
+        return rc;
+    init_handles(node);
+    make_parts(node);
+    rc = open_cluster(node, error);
+    if (rc != 0)
+        return rc;
+    make_service(node);
+    return open_http(node, error);
+}
+
+int node_run(const struct settings *settings, struct error *error)
+{
+    struct node *node = memory_new_zeroed(1, sizeof *node);
+    node->settings = settings;
+    signal(SIGPIPE, SIG_IGN);
+    share_descriptors(node);
+    uv_loop_init(&node->loop);
+    int rc = start(node, error);
+    if (rc != 0)
+        return rc;
+    LOG_INFO("node", "started", FIELD_TEXT("version", POSTOFFICE_VERSION),
+             FIELD_U64("node", settings->node_id),
+             FIELD_TEXT("data", settings->data_dir));
+    uv_run(&node->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&node->loop);
+    free_parts(node);
+    free(node);
+    LOG_INFO("node", "stopped");
+    return 0;
+}

@@ -1,0 +1,39 @@
+/* service.h - fills the API's port: turns what http asks into commands and
+ * reads, and their results into answers.
+ * Thread: the loop. */
+#ifndef POSTOFFICE_SERVICE_H
+#define POSTOFFICE_SERVICE_H
+
+#include "catalog.h"
+#include "dispatcher.h"
+#include "http/backend.h"
+#include "proposer.h"
+#include "reads.h"
+#include "settings.h"
+#include "storage/writer.h"
+
+struct service;
+
+struct service_parts {
+    struct catalog *catalog;
+    struct proposer *proposer;
+    struct reads *reads;
+    struct writer *writer;
+    struct dispatcher *dispatcher;
+    struct cluster *cluster;
+    const struct settings *settings;
+    const char *raft_address;
+    const char *url; /* This node's API. */
+};
+
+struct service *service_new(const struct service_parts *parts);
+void service_free(struct service *service); /* NULL is fine. */
+
+/* The table for http_server_open(). */
+struct backend service_backend(struct service *service);
+
+/* Where results go; NULL from the moment at which http is closed: what is
+ * still under way is then dropped. */
+void service_attach(struct service *service, backend_done done, void *context);
+
+#endif

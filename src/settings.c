@@ -1,0 +1,375 @@
+#include "settings.h"
+
+#include "base/memory.h"
+
+#include <argp.h>
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum kind {
+    KIND_TEXT,
+    KIND_LIST, /* Repeatable; listen alone. */
+    KIND_U32,
+    KIND_U64,
+    KIND_SWITCH,
+    KIND_LEVEL,
+    KIND_FORMAT,
+};
+
+struct setting {
+    const char *name;
+    const char *value;    /* The word for the value in --help; NULL: none. */
+    const char *standard; /* The default as text; NULL: none. */
+    enum kind kind;
+    size_t offset;
+    uint64_t least;
+    uint64_t most;
+    const char *help;
+    const char *also; /* Another environment variable that is read. */
+};
+
+#define AT(field) offsetof(struct settings, field)
+#define GIB (1024ull * 1024 * 1024)
+
+static const struct setting table[] = {
+    {"listen", "HOST:PORT", "127.0.0.1:4000", KIND_LIST, AT(listen), 0, 0,
+     "address of the HTTP API, web admin, probes and metrics; repeatable",
+     NULL},
+    {"data-dir", "DIR", "./data", KIND_TEXT, AT(data_dir), 0, 0,
+     "everything that the node keeps; one process at a time", NULL},
+    {"node-id", "N", NULL, KIND_U32, AT(node_id), 1, 65535,
+     "the node's id, kept for life (default: 1; in Kubernetes the host "
+     "name's ordinal + 1)",
+     NULL},
+    {"raft-listen", "HOST:PORT", "127.0.0.1:4001", KIND_TEXT, AT(raft_listen),
+     0, 0, "address of the Raft transport", NULL},
+    {"raft-advertise", "HOST:PORT", NULL, KIND_TEXT, AT(raft_advertise), 0, 0,
+     "what peers dial (default: the listen address)", NULL},
+    {"advertise-url", "URL", NULL, KIND_TEXT, AT(advertise_url), 0, 0,
+     "this node's API as others see it (default: from --listen)", NULL},
+    {"election-timeout-ms", "MS", "1000", KIND_U32, AT(election_timeout_ms), 50,
+     60000, "how long a leader may be silent", NULL},
+    {"heartbeat-ms", "MS", "100", KIND_U32, AT(heartbeat_ms), 5, 10000,
+     "how often a leader speaks", NULL},
+    {"insecure-no-auth", NULL, "false", KIND_SWITCH, AT(insecure_no_auth), 0, 0,
+     "allow an API that is reachable from other hosts without tokens", NULL},
+    {"drain-seconds", "S", "10", KIND_U32, AT(drain_seconds), 0, 3600,
+     "how long deliveries in flight may take to end at SIGTERM", NULL},
+    {"max-bulk-messages", "N", "3000", KIND_U32, AT(max_bulk_messages), 1,
+     100000, "messages in one bulk request", "MAX_BULK_MESSAGES"},
+    {"max-body-bytes", "BYTES", "16777216", KIND_U64, AT(max_body_bytes), 1024,
+     32 * 1024 * 1024, "a request's body; larger ones get 413", NULL},
+    {"max-message-bytes", "BYTES", "1048576", KIND_U64, AT(max_message_bytes),
+     64, 16 * 1024 * 1024,
+     "one message's payload, attributes and key; larger ones get 413", NULL},
+    {"max-store-bytes", "BYTES", "68719476736", KIND_U64, AT(max_store_bytes),
+     16 * 1024 * 1024, 64 * 1024 * GIB,
+     "the store's largest size; near it publishing gets 507", NULL},
+    {"min-free-bytes", "BYTES", "1073741824", KIND_U64, AT(min_free_bytes), 0,
+     64 * 1024 * GIB, "below so much free disk space publishing gets 507",
+     NULL},
+    {"log-level", "LEVEL", "info", KIND_LEVEL, AT(log_level), 0, 0,
+     "debug, info, warn or error", NULL},
+    {"log-format", "FORMAT", NULL, KIND_FORMAT, AT(log_format), 0, 0,
+     "text or json (default: text on a terminal, else json)", NULL},
+    {"print-config", NULL, "false", KIND_SWITCH, AT(print_config), 0, 0,
+     "print every setting with its value and source, and exit", NULL},
+};
+enum { SETTINGS = sizeof table / sizeof table[0] };
+
+/* Where each value came from: "default", "flag" or "env NAME". */
+static char sources[SETTINGS][64];
+static bool from_flag[SETTINGS];
+
+static const char *environment_name(const struct setting *setting, char *name,
+                                    size_t size)
+{
+    snprintf(name, size, "POSTOFFICE_%s", setting->name);
+    for (char *c = name; *c != '\0'; c++)
+        *c = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
+    return name;
+}
+
+static bool parse_number(const char *text, const struct setting *setting,
+                         uint64_t *ret_number)
+{
+    char *end;
+    errno = 0;
+    if (!isdigit((unsigned char)text[0]))
+        return false;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (errno != 0 || *end != '\0' || number < setting->least ||
+        number > setting->most)
+        return false;
+    *ret_number = number;
+    return true;
+}
+
+static bool parse_switch(const char *text, bool *ret_on)
+{
+    *ret_on = strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
+    return *ret_on || strcmp(text, "false") == 0 || strcmp(text, "0") == 0;
+}
+
+static bool parse_level(const char *text, enum logger_level *ret_level)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *ret_level = (enum logger_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* HOST:PORT, [v6]:PORT; the port from 0 to 65535. */
+static bool looks_like_address(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    if (colon == NULL || colon == text || colon[1] == '\0')
+        return false;
+    char *end;
+    unsigned long port = strtoul(colon + 1, &end, 10);
+    return isdigit((unsigned char)colon[1]) && *end == '\0' && port <= 65535;
+}
+
+/* Lists: a flag adds to those before it; a variable holds a comma list. */
+static bool add_listen(struct settings *settings, const char *text)
+{
+    char *words = memory_text(text); /* Kept for life. */
+    char *rest = words;
+    char *word;
+    while ((word = strsep(&rest, ",")) != NULL) {
+        if (!looks_like_address(word) ||
+            settings->listen_count == SETTINGS_LISTEN_MAX)
+            return false;
+        settings->listen[settings->listen_count++] = word;
+    }
+    return true;
+}
+
+static bool set_value(struct settings *settings, const struct setting *setting,
+                      const char *text)
+{
+    void *field = (char *)settings + setting->offset;
+    uint64_t number;
+    switch (setting->kind) {
+    case KIND_TEXT:
+        *(const char **)field = text;
+        return text[0] != '\0';
+    case KIND_LIST:
+        return add_listen(settings, text);
+    case KIND_U32:
+        if (!parse_number(text, setting, &number))
+            return false;
+        *(uint32_t *)field = (uint32_t)number;
+        return true;
+    case KIND_U64:
+        return parse_number(text, setting, field);
+    case KIND_SWITCH:
+        return parse_switch(text, field);
+    case KIND_LEVEL:
+        return parse_level(text, field);
+    case KIND_FORMAT:
+        *(enum logger_format *)field =
+            strcmp(text, "json") == 0 ? LOGGER_JSON : LOGGER_TEXT;
+        return strcmp(text, "json") == 0 || strcmp(text, "text") == 0;
+    }
+    return false;
+}
+
+static void expected(const struct setting *setting, char *text, size_t size)
+{
+    if (setting->kind == KIND_U32 || setting->kind == KIND_U64)
+        snprintf(text, size, "a number from %llu to %llu",
+                 (unsigned long long)setting->least,
+                 (unsigned long long)setting->most);
+    else
+        snprintf(text, size, "%s",
+                 setting->value != NULL ? setting->value : "true or false");
+}
+
+/* The StatefulSet's pod N-ordinal is node ordinal + 1. */
+static uint32_t standard_node_id(void)
+{
+    char host[256] = "";
+    if (getenv("KUBERNETES_SERVICE_HOST") == NULL ||
+        gethostname(host, sizeof host - 1) != 0)
+        return 1;
+    const char *dash = strrchr(host, '-');
+    if (dash == NULL || !isdigit((unsigned char)dash[1]))
+        return 1;
+    char *end;
+    unsigned long ordinal = strtoul(dash + 1, &end, 10);
+    return *end == '\0' && ordinal < 65535 ? (uint32_t)ordinal + 1 : 1;
+}
+
+static void set_standards(struct settings *settings)
+{
+    *settings = (struct settings){
+        .node_id = standard_node_id(),
+        .log_format = isatty(STDERR_FILENO) ? LOGGER_TEXT : LOGGER_JSON,
+    };
+    for (unsigned i = 0; i < SETTINGS; i++) {
+        snprintf(sources[i], sizeof sources[i], "default");
+        if (table[i].standard == NULL || table[i].kind == KIND_LIST)
+            continue;
+        bool taken = set_value(settings, &table[i], table[i].standard);
+        assert(taken);
+        (void)taken;
+    }
+}
+
+static void read_environment(struct settings *settings)
+{
+    for (unsigned i = 0; i < SETTINGS; i++) {
+        char own[64];
+        const char *name = environment_name(&table[i], own, sizeof own);
+        const char *text = getenv(name);
+        if (text == NULL && table[i].also != NULL) {
+            name = table[i].also;
+            text = getenv(name);
+        }
+        if (text == NULL || text[0] == '\0')
+            continue;
+        snprintf(sources[i], sizeof sources[i], "env %s", name);
+        if (!set_value(settings, &table[i], text)) {
+            char words[96];
+            expected(&table[i], words, sizeof words);
+            fprintf(stderr, "postoffice: %s is '%s', expected %s\n", name, text,
+                    words);
+            exit(2);
+        }
+    }
+}
+
+static error_t parse_option(int key, char *text, struct argp_state *state)
+{
+    struct settings *settings = state->input;
+    if (key == ARGP_KEY_ARG)
+        argp_error(state, "unexpected argument '%s'", text);
+    if (key < 256 || key >= 256 + SETTINGS)
+        return ARGP_ERR_UNKNOWN;
+    unsigned i = (unsigned)key - 256;
+    if (table[i].kind == KIND_LIST && !from_flag[i])
+        settings->listen_count = 0; /* A flag beats the variable. */
+    from_flag[i] = true;
+    snprintf(sources[i], sizeof sources[i], "flag");
+    if (!set_value(settings, &table[i], text == NULL ? "true" : text)) {
+        char words[96];
+        expected(&table[i], words, sizeof words);
+        argp_error(state, "--%s is '%s', expected %s", table[i].name,
+                   text == NULL ? "" : text, words);
+    }
+    return 0;
+}
+
+void settings_parse(struct settings *settings, int argc, char **argv)
+{
+    struct argp_option options[SETTINGS + 1] = {{0}};
+    char helps[SETTINGS][256];
+    for (unsigned i = 0; i < SETTINGS; i++) {
+        const char *standard = table[i].standard;
+        bool shown = standard != NULL && table[i].kind != KIND_SWITCH;
+        snprintf(helps[i], sizeof helps[i], shown ? "%s (default: %s)" : "%s",
+                 table[i].help, standard);
+        options[i] = (struct argp_option){.name = table[i].name,
+                                          .key = (int)i + 256,
+                                          .arg = table[i].value,
+                                          .doc = helps[i]};
+    }
+    const struct argp argp = {
+        .options = options,
+        .parser = parse_option,
+        .doc = "Run a node.\vEach setting can also be given as an environment "
+               "variable: --raft-listen is POSTOFFICE_RAFT_LISTEN.",
+    };
+    argp_err_exit_status = 2;
+    set_standards(settings);
+    read_environment(settings);
+    argp_parse(&argp, argc, argv, 0, NULL, settings);
+    if (settings->listen_count == 0)
+        add_listen(settings, table[0].standard);
+}
+
+static void print_value(const struct settings *settings,
+                        const struct setting *setting, FILE *to)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    const void *field = (const char *)settings + setting->offset;
+    switch (setting->kind) {
+    case KIND_TEXT:
+        fputs(*(const char *const *)field == NULL ? ""
+                                                  : *(const char *const *)field,
+              to);
+        break;
+    case KIND_LIST:
+        for (uint32_t i = 0; i < settings->listen_count; i++)
+            fprintf(to, "%s%s", i == 0 ? "" : ",", settings->listen[i]);
+        break;
+    case KIND_U32:
+        fprintf(to, "%u", *(const uint32_t *)field);
+        break;
+    case KIND_U64:
+        fprintf(to, "%llu", (unsigned long long)*(const uint64_t *)field);
+        break;
+    case KIND_SWITCH:
+        fputs(*(const bool *)field ? "true" : "false", to);
+        break;
+    case KIND_LEVEL:
+        fputs(levels[settings->log_level], to);
+        break;
+    case KIND_FORMAT:
+        fputs(settings->log_format == LOGGER_JSON ? "json" : "text", to);
+        break;
+    }
+}
+
+void settings_print(const struct settings *settings, FILE *to)
+{
+    for (unsigned i = 0; i < SETTINGS; i++) {
+        fprintf(to, "%s\t", table[i].name);
+        print_value(settings, &table[i], to);
+        fprintf(to, "\t%s\n", sources[i]);
+    }
+}
+
+static bool is_loopback(const char *address)
+{
+    return strncmp(address, "127.", 4) == 0 ||
+           strncmp(address, "localhost:", 10) == 0 ||
+           strncmp(address, "[::1]:", 6) == 0;
+}
+
+int settings_check(const struct settings *settings, struct error *error)
+{
+    if (settings->heartbeat_ms * 3 > settings->election_timeout_ms)
+        return error_set(error, ERR_INVALID,
+                         "--heartbeat-ms (%u) must be at most a third of "
+                         "--election-timeout-ms (%u)",
+                         settings->heartbeat_ms, settings->election_timeout_ms);
+    if (settings->max_message_bytes > settings->max_body_bytes)
+        return error_set(error, ERR_INVALID,
+                         "--max-message-bytes is larger than "
+                         "--max-body-bytes");
+    if (!looks_like_address(settings->raft_listen))
+        return error_set(error, ERR_INVALID,
+                         "--raft-listen is '%s', expected HOST:PORT",
+                         settings->raft_listen);
+    for (uint32_t i = 0; i < settings->listen_count; i++) {
+        if (!settings->insecure_no_auth && !is_loopback(settings->listen[i]))
+            return error_set(
+                error, ERR_INVALID,
+                "--listen %s would open the API to other hosts without "
+                "tokens: give --api-tokens-file (not built yet), or say "
+                "--insecure-no-auth if that is meant",
+                settings->listen[i]);
+    }
+    return 0;
+}

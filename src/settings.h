@@ -1,0 +1,55 @@
+/* settings.h - everything that `postoffice serve` can be told.
+ *
+ * Each setting is a flag and an environment variable (--raft-listen is
+ * POSTOFFICE_RAFT_LISTEN); flag beats variable beats default. One table holds
+ * name, default, kind and help; parsing, --help, --print-config and the
+ * checks all read it.
+ * Thread: main, before the loop runs. */
+#ifndef POSTOFFICE_SETTINGS_H
+#define POSTOFFICE_SETTINGS_H
+
+#include "base/error.h"
+#include "base/logger.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+enum { SETTINGS_LISTEN_MAX = 16 };
+
+struct settings {
+    const char *listen[SETTINGS_LISTEN_MAX];
+    uint32_t listen_count;
+    const char *data_dir;
+    uint32_t node_id;
+    const char *raft_listen;
+    const char *raft_advertise; /* NULL: as raft_listen. */
+    const char *advertise_url;  /* NULL: from the first listen address. */
+    uint32_t election_timeout_ms;
+    uint32_t heartbeat_ms;
+    bool insecure_no_auth;
+    uint32_t drain_seconds;
+    uint32_t max_bulk_messages;
+    uint64_t max_body_bytes;
+    uint64_t max_message_bytes;
+    uint64_t max_store_bytes;
+    uint64_t min_free_bytes;
+    enum logger_level log_level;
+    enum logger_format log_format;
+    bool print_config;
+};
+
+/* Reads the environment and the arguments behind `serve` (argv[0] is shown as
+ * the program's name). Prints help or usage errors and exits (0 or 2) where a
+ * command line program does. The strings live as long as argv and the
+ * environment. */
+void settings_parse(struct settings *settings, int argc, char **argv);
+
+/* One line a setting: name, value, source, with tabs between them; secrets
+ * masked. */
+void settings_print(const struct settings *settings, FILE *to);
+
+/* What no single setting shows: bounds between them, and that the API is not
+ * open to the world unasked. ERR_INVALID with words. */
+int settings_check(const struct settings *settings, struct error *error);
+
+#endif
