@@ -33,6 +33,9 @@ struct cluster_options {
      * again. A log that ends before it has lost acknowledged entries and is
      * refused (ERR_CORRUPT, with words). */
     uint64_t applied_index;
+    /* 0: the defaults of bounds.h. Tests take small ones. */
+    uint64_t segment_bytes; /* A multiple of 4096, at least 16384. */
+    size_t tail_bytes;
 };
 
 /* A committed entry of commands. */
@@ -67,7 +70,8 @@ struct cluster_callbacks {
  * alone when both are empty; starts threads; does not call back yet.
  * Errors, with words that tell a torn tail (repaired silently but logged), a
  * flipped bit, a missing or short log, and a log without its vote file apart:
- * ERR_CORRUPT, ERR_IO, ERR_NO_SPACE, ERR_VERSION. */
+ * ERR_CORRUPT, ERR_IO, ERR_NO_SPACE, ERR_VERSION, ERR_CONFLICT (the directory
+ * is another node's), ERR_INVALID (options). */
 int cluster_open(uv_loop_t *loop, const struct cluster_options *options,
                  const struct cluster_callbacks *callbacks,
                  struct cluster **ret_cluster, struct error *error);

@@ -11,11 +11,13 @@
 
 struct log {
     struct log_options options;
+    struct log_recovery recovery; /* From log_open() to log_start(). */
     struct positions positions;
     struct preparer *preparer;
     struct log_writer *writer;
     struct log_reader *reader;
     uint64_t reading_first; /* The oldest entry of the read under way; 0. */
+    bool ended;
 };
 
 /* --- Making one --------------------------------------------------------- */
@@ -86,43 +88,6 @@ int log_create(int directory, uint64_t log_id, uint64_t segment_bytes,
 
 /* --- Opening and closing ------------------------------------------------ */
 
-static int start_threads(struct log *log, const struct log_recovery *recovery,
-                         struct error *error)
-{
-    const struct log_options *options = &log->options;
-    struct preparer_options preparer_options = {
-        .directory = options->directory,
-        .log_id = options->log_id,
-        .segment_bytes = options->segment_bytes,
-        .next_number = recovery->segment + 1,
-        .next_ready = recovery->next.number == 0 ? NULL : &recovery->next,
-        .spares = recovery->spares,
-        .spares_count = recovery->spares_count,
-        .wake = options->wake,
-        .context = options->context,
-    };
-    int rc = preparer_open(&preparer_options, &log->preparer, error);
-    if (rc != 0)
-        return rc;
-    uint64_t last = positions_last(&log->positions);
-    struct log_writer_options writer_options = {
-        .directory = options->directory,
-        .preparer = log->preparer,
-        .vote_file = options->vote_file,
-        .segment = recovery->segment,
-        .cursor = recovery->cursor,
-        .last_index = last,
-        .last_term = positions_term(&log->positions, last),
-        .wake = options->wake,
-        .context = options->context,
-    };
-    rc = log_writer_open(&writer_options, &log->writer, error);
-    if (rc != 0)
-        return rc;
-    return log_reader_open(options->directory, options->wake, options->context,
-                           &log->reader, error);
-}
-
 int log_open(const struct log_options *options, struct log **ret,
              struct log_found *ret_found, struct error *error)
 {
@@ -138,16 +103,75 @@ int log_open(const struct log_options *options, struct log **ret,
     log->options = *options;
     log->positions = recovery.positions;
     recovery.positions = (struct positions){0};
-    rc = start_threads(log, &recovery, error);
-    if (rc == 0) {
-        *ret = log;
-        *ret_found = recovery.found;
-        recovery.found = (struct log_found){0};
-    } else {
-        log_close(log);
-    }
-    log_recovery_close(&recovery);
+    *ret_found = recovery.found;
+    recovery.found = (struct log_found){0};
+    log->recovery = recovery;
+    *ret = log;
+    return 0;
+}
+
+static int start_preparer(struct log *log, struct error *error)
+{
+    const struct log_options *options = &log->options;
+    const struct log_recovery *recovery = &log->recovery;
+    struct preparer_options preparer_options = {
+        .directory = options->directory,
+        .log_id = options->log_id,
+        .segment_bytes = options->segment_bytes,
+        .next_number = recovery->segment + 1,
+        .next_ready = recovery->next.number == 0 ? NULL : &recovery->next,
+        .spares = recovery->spares,
+        .spares_count = recovery->spares_count,
+        .wake = options->wake,
+        .context = options->context,
+    };
+    return preparer_open(&preparer_options, &log->preparer, error);
+}
+
+static int start_writer(struct log *log, struct error *error)
+{
+    const struct log_options *options = &log->options;
+    uint64_t last = positions_last(&log->positions);
+    struct log_writer_options writer_options = {
+        .directory = options->directory,
+        .preparer = log->preparer,
+        .vote_file = options->vote_file,
+        .segment = log->recovery.segment,
+        .cursor = log->recovery.cursor,
+        .last_index = last,
+        .last_term = positions_term(&log->positions, last),
+        .wake = options->wake,
+        .context = options->context,
+    };
+    return log_writer_open(&writer_options, &log->writer, error);
+}
+
+int log_start(struct log *log, struct error *error)
+{
+    int rc = start_preparer(log, error);
+    if (rc == 0)
+        rc = start_writer(log, error);
+    if (rc == 0)
+        rc = log_reader_open(log->options.directory, log->options.wake,
+                             log->options.context, &log->reader, error);
+    log_recovery_close(&log->recovery);
     return rc;
+}
+
+void log_end(struct log *log)
+{
+    if (log->ended)
+        return;
+    log->ended = true;
+    /* The writer then waits no more for a segment that does not come. */
+    if (log->preparer != NULL)
+        preparer_stop(log->preparer);
+    if (log->writer != NULL)
+        log_writer_end(log->writer);
+    if (log->reader != NULL)
+        log_reader_end(log->reader);
+    preparer_close(log->preparer);
+    log->preparer = NULL;
 }
 
 static void hand_back(struct log *log);
@@ -156,16 +180,11 @@ void log_close(struct log *log)
 {
     if (log == NULL)
         return;
-    if (log->preparer != NULL)
-        preparer_stop(log->preparer);
-    if (log->writer != NULL)
-        log_writer_end(log->writer);
-    if (log->reader != NULL)
-        log_reader_end(log->reader);
+    log_end(log);
     hand_back(log);
     log_writer_free(log->writer);
     log_reader_free(log->reader);
-    preparer_close(log->preparer);
+    log_recovery_close(&log->recovery);
     positions_close(&log->positions);
     free(log);
 }

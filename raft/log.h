@@ -52,13 +52,19 @@ int log_exists(int directory, bool *ret, struct error *error);
 int log_create(int directory, uint64_t log_id, uint64_t segment_bytes,
                struct entry *entries, size_t count, struct error *error);
 
-/* Recovers and starts the threads. Errors: ERR_CORRUPT (damaged, foreign or
- * missing segments), ERR_VERSION, ERR_IO. */
+/* Recovers. Errors: ERR_CORRUPT (damaged, foreign or missing segments),
+ * ERR_VERSION, ERR_IO. */
 int log_open(const struct log_options *options, struct log **ret,
              struct log_found *ret_found, struct error *error);
+/* Starts the threads; wake() is not called before. What was found is durable
+ * when it returns 0. Errors: ERR_IO. After one, only log_close(). */
+int log_start(struct log *log, struct error *error);
 
-/* Writes what was appended and a MARK, ends the threads and calls written()
- * and read() for what is left. NULL is fine. */
+/* Writes what was appended and a MARK, and ends the threads; wake() is not
+ * called after. It waits for the disk; any one thread may call it. */
+void log_end(struct log *log);
+/* Ends the threads if log_end() was not called, and calls written() and read()
+ * for what is left. NULL is fine. */
 void log_close(struct log *log);
 
 /* Takes the request until written(). */

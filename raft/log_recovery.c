@@ -301,7 +301,12 @@ static int walk_segment(struct walk *walk, struct error *error)
             return corrupt(walk, error,
                            "this record is damaged, for later ones were "
                            "written: flipped bits or lost writes");
-        if (verdict == SEGMENT_TORN && walk->torn_segment == 0) {
+        /* A segment is synced before anything goes to the next one. */
+        if (verdict == SEGMENT_TORN && walk->torn_segment != 0)
+            return corrupt(walk, error,
+                           "a segment before this one ends in a damaged "
+                           "record");
+        if (verdict == SEGMENT_TORN) {
             walk->torn_segment = walk->number;
             walk->torn_offset = offset;
         }
