@@ -1,0 +1,519 @@
+#include "world.h"
+
+#include "base/memory.h"
+#include "src/delivery/backoff.h"
+#include "storage/query.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+struct proposal {
+    struct proposal *next;
+    uint64_t token; /* 0: the world's own. */
+    struct encoder command;
+};
+
+struct pending {
+    struct pending *next;
+    bool is_read;
+    struct delivery_read read;
+    uint64_t *positions;
+    uint32_t publisher_id;
+    uint64_t token;
+    uint64_t position;
+};
+
+uint64_t world_random(struct world *world, uint64_t below)
+{
+    return random_next(&world->random) % below;
+}
+
+/* ---- The port ---- */
+
+static bool port_ready(void *context)
+{
+    struct world *world = context;
+    return world_random(world, 10) != 0;
+}
+
+static void append(struct world *world, struct slice command, uint64_t token)
+{
+    struct proposal *proposal = memory_new_zeroed(1, sizeof *proposal);
+    proposal->token = token;
+    encoder_bytes(&proposal->command, command);
+    *world->proposals_last = proposal;
+    world->proposals_last = &proposal->next;
+}
+
+static void port_propose(void *context, struct slice command, uint64_t token)
+{
+    append(context, command, token);
+}
+
+static struct pending *pending_add(struct world *world)
+{
+    struct pending *pending = memory_new_zeroed(1, sizeof *pending);
+    pending->next = world->pending;
+    world->pending = pending;
+    return pending;
+}
+
+static void port_read(void *context, const struct delivery_read *read)
+{
+    struct pending *pending = pending_add(context);
+    pending->is_read = true;
+    pending->read = *read;
+    if (read->kind == DELIVERY_LOAD) {
+        pending->positions =
+            memory_new(read->count * sizeof *pending->positions);
+        memcpy(pending->positions, read->positions,
+               read->count * sizeof *pending->positions);
+    }
+}
+
+static void port_wake(void *context, uint64_t at_ms)
+{
+    struct world *world = context;
+    world->wake_ms = at_ms;
+}
+
+static struct view *look(struct world *world)
+{
+    struct view *view = NULL;
+    struct error error = {0};
+    assert_int_equal(store_commit(world->store, &error), 0);
+    assert_int_equal(view_begin(world->store, &view, &error), 0);
+    return view;
+}
+
+/* Whether the log says that this position is open for this publisher. */
+static bool is_open(struct world *world, uint32_t publisher_id,
+                    uint64_t position)
+{
+    struct arena arena = {0};
+    struct error error = {0};
+    struct pipeline_view *views;
+    uint32_t count;
+    bool open = false;
+    struct view *view = look(world);
+    assert_int_equal(query_pipelines(view, publisher_id - 1, 1, &arena, &views,
+                                     &count, &error),
+                     0);
+    if (count == 1 && views[0].publisher.id == publisher_id) {
+        assert_true(views[0].open_count <= world->max_in_flight[publisher_id]);
+        for (uint32_t i = 0; i < views[0].open_count; i++)
+            open |= views[0].open[i].position == position;
+    }
+    view_end(view);
+    arena_close(&arena);
+    return open;
+}
+
+static void port_send(void *context, const struct delivery_send *send)
+{
+    struct world *world = context;
+    uint32_t id = send->publisher_id;
+    uint64_t position = send->letter->position;
+    struct seen *seen = &world->seen[id][position];
+    /* A proof that the log allows it costs a commit: taken by chance. */
+    if (world_random(world, 8) == 0)
+        assert_true(world->gone[id] || is_open(world, id, position));
+    if (seen->undecided)
+        assert_true(send->doubt);
+    assert_true(send->attempt >= 1);
+    seen->undecided = true;
+    seen->sends++;
+    world->sends++;
+    world->marked += send->doubt;
+    world->open[id]++;
+    assert_true(world->open[id] <= world->max_in_flight[id]);
+    struct pending *pending = pending_add(world);
+    pending->publisher_id = id;
+    pending->token = send->token;
+    pending->position = position;
+}
+
+static void new_scheduler(struct world *world)
+{
+    struct scheduler_port port = {.context = world,
+                                  .ready = port_ready,
+                                  .propose = port_propose,
+                                  .read = port_read,
+                                  .send = port_send,
+                                  .wake = port_wake};
+    world->scheduler = scheduler_new(&port, 1000, world->random);
+    world->wake_ms = 0;
+    memset(world->open, 0, sizeof world->open);
+    struct arena arena = {0};
+    struct error error = {0};
+    struct view *view = look(world);
+    struct topic *topics;
+    struct pipeline_view *views;
+    uint32_t count;
+    assert_int_equal(
+        query_topics(view, 0, 1000, &arena, &topics, &count, &error), 0);
+    for (uint32_t i = 0; i < count; i++)
+        scheduler_add_topic(world->scheduler, topics[i].id,
+                            topics[i].options.name, topics[i].last_position);
+    assert_int_equal(
+        query_pipelines(view, 0, 1000, &arena, &views, &count, &error), 0);
+    for (uint32_t i = 0; i < count; i++)
+        scheduler_add(world->scheduler, &views[i]);
+    view_end(view);
+    arena_close(&arena);
+}
+
+/* ---- The log ---- */
+
+/* An outcome in the log decides what was sent; so does its publisher's end. */
+static void note_outcomes(struct world *world, const struct command *command)
+{
+    struct arena arena = {0};
+    struct command_outcomes outcomes;
+    if (command->type != COMMAND_OUTCOMES)
+        return;
+    assert_int_equal(command_outcomes_decode(command->body, &arena, &outcomes),
+                     0);
+    for (uint32_t i = 0; i < outcomes.count; i++)
+        world->seen[outcomes.publisher_id][outcomes.outcomes[i].position]
+            .undecided = false;
+    arena_close(&arena);
+}
+
+static void tell_scheduler(struct world *world, const struct command *command,
+                           const struct command_result *result)
+{
+    struct command_pause pause;
+    uint32_t id;
+    if (result->code != 0)
+        return;
+    if (command->type == COMMAND_MESSAGES) {
+        uint32_t count;
+        struct slice records;
+        struct message message;
+        assert_int_equal(
+            command_messages_decode(command->body, &count, &records), 0);
+        for (uint32_t i = 0; i < count; i++) {
+            assert_int_equal(message_next(&records, &message), 0);
+            message.id = result->id + i;
+            world->position_last = result->position + i;
+            scheduler_published(world->scheduler, message.topic_id,
+                                result->position + i, &message);
+        }
+    } else if (command->type == COMMAND_PUBLISHER_PAUSE) {
+        assert_int_equal(command_pause_decode(command->body, &pause), 0);
+        scheduler_pause(world->scheduler, pause.publisher_id, pause.paused);
+    } else if (command->type == COMMAND_PUBLISHER_DELETE) {
+        assert_int_equal(command_publisher_delete_decode(command->body, &id),
+                         0);
+        scheduler_remove(world->scheduler, id);
+        world->gone[id] = true;
+        world->open[id] = 0;
+    }
+}
+
+static struct command_result apply_all(struct world *world, bool tell)
+{
+    struct encoder entry = {0};
+    struct proposal *proposals = world->proposals;
+    struct command_result last = {0};
+    world->proposals = NULL;
+    world->proposals_last = &world->proposals;
+    if (proposals == NULL)
+        return last;
+    for (struct proposal *p = proposals; p != NULL; p = p->next)
+        encoder_bytes(&entry, encoder_slice(&p->command));
+    struct arena arena = {0};
+    struct error error = {0};
+    struct command_result *results;
+    uint32_t count;
+    int rc = store_apply(world->store, ++world->index, encoder_slice(&entry),
+                         &arena, &results, &count, &error);
+    if (rc != 0)
+        fail_msg("apply: %s", error.text);
+    struct slice rest = encoder_slice(&entry);
+    for (uint32_t i = 0; i < count; i++) {
+        struct command command;
+        assert_int_equal(command_next(&rest, &command), 0);
+        if (results[i].code == 0)
+            note_outcomes(world, &command);
+        if (tell)
+            tell_scheduler(world, &command, &results[i]);
+        struct proposal *proposal = proposals;
+        proposals = proposals->next;
+        if (tell && proposal->token != 0)
+            scheduler_applied(world->scheduler, proposal->token,
+                              results[i].code, world->now_ms);
+        encoder_close(&proposal->command);
+        free(proposal);
+        last = results[i];
+    }
+    arena_close(&arena);
+    encoder_close(&entry);
+    return last;
+}
+
+void world_apply(struct world *world)
+{
+    apply_all(world, true);
+}
+
+/* ---- What comes back ---- */
+
+static void finish_read(struct world *world, struct pending *pending)
+{
+    const struct delivery_read *read = &pending->read;
+    struct arena arena = {0};
+    struct error error = {0};
+    struct feed_item *items = NULL;
+    uint32_t count = 0;
+    uint64_t next_due_ms = 0;
+    int rc = 0;
+    struct view *view = look(world);
+    if (world_random(world, 20) == 0)
+        rc = ERR_BUSY;
+    else if (read->kind == DELIVERY_FEED)
+        rc = query_feed(view, read->topic_id, read->from, read->count, 1 << 20,
+                        &arena, &items, &count, &error);
+    else if (read->kind == DELIVERY_DUE)
+        rc = query_due(view, read->publisher_id, read->due_ms, read->count,
+                       1 << 20, &arena, &items, &count, &next_due_ms, &error);
+    else
+        rc = query_positions(view, read->topic_id, pending->positions,
+                             read->count, &arena, &items, &count, &error);
+    view_end(view);
+    scheduler_supplied(world->scheduler, read->kind, read->publisher_id, rc,
+                       items, count, next_due_ms, world->now_ms);
+    arena_close(&arena);
+}
+
+static void finish_send(struct world *world, struct pending *pending)
+{
+    struct attempt attempt = {.class = ATTEMPT_OK, .status = 200};
+    if (world->fail && world_random(world, 3) == 0)
+        attempt = (struct attempt){.class = ATTEMPT_HTTP_5XX,
+                                   .status = 503,
+                                   .response = slice_text("not now")};
+    attempt.started_ms = world->now_ms;
+    struct seen *seen = &world->seen[pending->publisher_id][pending->position];
+    seen->delivered += attempt.class == ATTEMPT_OK;
+    if (world->open[pending->publisher_id] > 0)
+        world->open[pending->publisher_id]--;
+    scheduler_answered(world->scheduler, pending->publisher_id, pending->token,
+                       &attempt, world->now_ms);
+}
+
+bool world_finish_one(struct world *world)
+{
+    uint32_t count = 0;
+    for (struct pending *p = world->pending; p != NULL; p = p->next)
+        count++;
+    if (count == 0)
+        return false;
+    struct pending **place = &world->pending;
+    for (uint64_t skip = world_random(world, count); skip > 0; skip--)
+        place = &(*place)->next;
+    struct pending *pending = *place;
+    *place = pending->next;
+    if (pending->is_read)
+        finish_read(world, pending);
+    else
+        finish_send(world, pending);
+    free(pending->positions);
+    free(pending);
+    return true;
+}
+
+static void drop_pending(struct world *world)
+{
+    while (world->pending != NULL) {
+        struct pending *pending = world->pending;
+        world->pending = pending->next;
+        free(pending->positions);
+        free(pending);
+    }
+}
+
+void world_wait(struct world *world, uint64_t ms)
+{
+    world->now_ms += ms;
+}
+
+void world_run(struct world *world)
+{
+    scheduler_run(world->scheduler, world->now_ms);
+}
+
+void world_crash(struct world *world)
+{
+    scheduler_free(world->scheduler);
+    drop_pending(world); /* Receivers may have got them: they stay undecided. */
+    if (world_random(world, 2) == 0) {
+        apply_all(world, false);
+    } else {
+        while (world->proposals != NULL) {
+            struct proposal *proposal = world->proposals;
+            world->proposals = proposal->next;
+            encoder_close(&proposal->command);
+            free(proposal);
+        }
+        world->proposals_last = &world->proposals;
+    }
+    struct encoder command = {0};
+    command_takeover_encode(&command, world->now_ms, 1);
+    append(world, encoder_slice(&command), 0);
+    encoder_close(&command);
+    apply_all(world, false);
+    new_scheduler(world);
+}
+
+void world_settle(struct world *world)
+{
+    world->fail = false;
+    for (int quiet = 0; quiet < 3;) {
+        world_run(world);
+        bool busy = world->proposals != NULL;
+        world_apply(world);
+        while (world_finish_one(world))
+            busy = true;
+        if (!busy && world->wake_ms != 0) {
+            busy = true;
+            if (world->wake_ms > world->now_ms)
+                world->now_ms = world->wake_ms;
+        }
+        quiet = busy ? 0 : quiet + 1;
+    }
+}
+
+/* ---- Commands of the world's own ---- */
+
+static struct command_result command_now(struct world *world,
+                                         struct encoder *command)
+{
+    append(world, encoder_slice(command), 0);
+    encoder_close(command);
+    return apply_all(world, true);
+}
+
+uint32_t world_topic(struct world *world)
+{
+    char name[16];
+    snprintf(name, sizeof name, "t%u", ++world->topics);
+    struct topic_options options = {.name = slice_text(name),
+                                    .origin_host = slice_text("h")};
+    struct encoder command = {0};
+    command_topic_create_encode(&command, world->now_ms, 0, &options);
+    struct command_result result = command_now(world, &command);
+    assert_int_equal(result.code, 0);
+    scheduler_add_topic(world->scheduler, (uint32_t)result.id, options.name, 0);
+    return (uint32_t)result.id;
+}
+
+uint32_t world_publisher(struct world *world, uint32_t topic_id,
+                         uint32_t max_in_flight, uint32_t max_attempts)
+{
+    char target[32];
+    snprintf(target, sizeof target, "http://r/%u", world->publishers + 1);
+    struct command_publisher_create create = {
+        .topic_id = topic_id,
+        .options = {.target = slice_text(target),
+                    .type = PUBLISHER_HTTP,
+                    .timeout_seconds = 1,
+                    .retry_seconds = 1,
+                    .retry_seconds_max = 4,
+                    .chunk_size = 100,
+                    .max_in_flight = max_in_flight,
+                    .max_attempts = max_attempts}};
+    struct encoder command = {0};
+    command_publisher_create_encode(&command, world->now_ms, 0, &create);
+    struct command_result result = command_now(world, &command);
+    assert_int_equal(result.code, 0);
+    struct pipeline_view view = {.publisher = {.id = (uint32_t)result.id,
+                                               .topic_id = topic_id,
+                                               .options = create.options},
+                                 .next = result.position};
+    world->publishers = (uint32_t)result.id;
+    assert_true(world->publishers < WORLD_PUBLISHERS);
+    world->max_in_flight[result.id] = max_in_flight;
+    scheduler_add(world->scheduler, &view);
+    return (uint32_t)result.id;
+}
+
+void world_publish(struct world *world, uint32_t topic_id, uint32_t count)
+{
+    struct encoder command = {0};
+    size_t begun = command_messages_begin(&command, world->now_ms, 0, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct message message = {.topic_id = topic_id,
+                                  .payload = slice_text("{\"a\":1}")};
+        message_encode(&command, &message);
+    }
+    command_end(&command, begun);
+    assert_true(world->position_last + count < WORLD_MESSAGES);
+    command_now(world, &command);
+}
+
+void world_pause(struct world *world, uint32_t publisher_id, bool paused)
+{
+    struct command_pause pause = {.publisher_id = publisher_id,
+                                  .paused = paused,
+                                  .reason = slice_text(paused ? "test" : "")};
+    struct encoder command = {0};
+    command_pause_encode(&command, world->now_ms, 0, &pause);
+    command_now(world, &command);
+}
+
+void world_delete(struct world *world, uint32_t publisher_id)
+{
+    struct encoder command = {0};
+    command_publisher_delete_encode(&command, world->now_ms, 0, publisher_id);
+    command_now(world, &command);
+}
+
+struct publisher_view world_look(struct world *world, uint32_t publisher_id,
+                                 struct arena *arena)
+{
+    struct publisher_view found;
+    struct error error = {0};
+    struct view *view = look(world);
+    assert_int_equal(query_publisher(view, publisher_id, arena, &found, &error),
+                     0);
+    view_end(view);
+    return found;
+}
+
+/* ---- Life ---- */
+
+void world_open(struct world *world, uint64_t seed)
+{
+    struct error error = {0};
+    struct store_options options = {.map_bytes = 1u << 28};
+    *world = (struct world){.random = seed * 2 + 1, .now_ms = 1000000};
+    world->proposals_last = &world->proposals;
+    world->seen = memory_new_zeroed(WORLD_PUBLISHERS, sizeof *world->seen);
+    snprintf(world->directory, sizeof world->directory, "%s",
+             "/tmp/postoffice-world-XXXXXX");
+    assert_non_null(mkdtemp(world->directory));
+    int rc = store_open(world->directory, &options, &world->store, &error);
+    if (rc != 0)
+        fail_msg("open: %s", error.text);
+    for (int i = 0; i < 10; i++)
+        random_next(&world->random);
+    new_scheduler(world);
+}
+
+void world_close(struct world *world)
+{
+    char command[128];
+    scheduler_free(world->scheduler);
+    drop_pending(world);
+    apply_all(world, false);
+    store_close(world->store);
+    free(world->seen);
+    snprintf(command, sizeof command, "rm -r %s", world->directory);
+    assert_int_equal(system(command), 0);
+}
