@@ -1,0 +1,515 @@
+/* The formats in the log: round trips, frozen bytes, and everything malformed
+ * an error. */
+#include "fixture.h"
+
+#include "storage/attempt.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Decodes the body by its type, as apply does. */
+static int decode(const struct command *command, struct arena *arena)
+{
+    struct command_init init;
+    struct topic_options topic;
+    struct command_publisher_create create;
+    struct command_pause pause;
+    struct command_grant grant;
+    struct command_outcomes outcomes;
+    struct command_positions positions;
+    struct slice records;
+    struct message message;
+    uint32_t a;
+    uint32_t b;
+    int rc;
+    switch ((enum command_type)command->type) {
+    case COMMAND_INIT:
+        return command_init_decode(command->body, &init);
+    case COMMAND_TOPIC_CREATE:
+        return topic_options_decode(command->body, &topic);
+    case COMMAND_PUBLISHER_CREATE:
+        return command_publisher_create_decode(command->body, &create);
+    case COMMAND_PUBLISHER_DELETE:
+        return command_publisher_delete_decode(command->body, &a);
+    case COMMAND_PUBLISHER_PAUSE:
+        return command_pause_decode(command->body, &pause);
+    case COMMAND_MESSAGES:
+        rc = command_messages_decode(command->body, &a, &records);
+        for (uint32_t i = 0; rc == 0 && i < a; i++)
+            rc = message_next(&records, &message);
+        if (rc == ERR_END || (rc == 0 && records.length > 0))
+            rc = ERR_CORRUPT;
+        return rc;
+    case COMMAND_GRANT:
+        return command_grant_decode(command->body, arena, &grant);
+    case COMMAND_OUTCOMES:
+        return command_outcomes_decode(command->body, arena, &outcomes);
+    case COMMAND_INTENT:
+    case COMMAND_WITHDRAW:
+        return command_positions_decode(command->body, arena, &positions);
+    case COMMAND_TAKEOVER:
+        return command_takeover_decode(command->body, &a);
+    case COMMAND_PURGE:
+        return command_purge_decode(command->body, &a, &b);
+    }
+    return ERR_VERSION;
+}
+
+static const uint64_t two_positions[] = {7, 9};
+
+static const struct message sample_message = {
+    .topic_id = 3,
+    .schedule_ms = 0x0102,
+    .key = {(const uint8_t *)"key", 3},
+    .traceparent = {(const uint8_t *)"tp", 2},
+    .origin = {(const uint8_t *)"o", 1},
+    .attributes = {(const uint8_t *)"\1\0\2\0abb", 7},
+    .payload = {(const uint8_t *)"{}", 2},
+};
+
+static struct publisher_options sample_publisher(void)
+{
+    struct publisher_options options = fixture_publisher("http://t/");
+    options.guarantee = AT_MOST_ONCE;
+    options.description = slice_text("d");
+    return options;
+}
+
+static struct outcome sample_outcome(void)
+{
+    return (struct outcome){
+        .position = 7,
+        .state = DELIVERY_RETRYING,
+        .next_attempt_ms = 500,
+        .attempt = {.number = 2,
+                    .class = ATTEMPT_HTTP_5XX,
+                    .status = 503,
+                    .started_ms = 100,
+                    .duration_ms = 5,
+                    .maybe_duplicate = true,
+                    .response = slice_text("no")},
+    };
+}
+
+/* One of each, in the order of their types. */
+enum { SAMPLES = 12 };
+static void encode_sample(struct encoder *out, int sample)
+{
+    struct command_init init = {.cluster_id = "0123456789abcde",
+                                .id_space = 0x1122334455667788};
+    struct topic_options topic = {.name = slice_text("t"),
+                                  .origin_host = slice_text("h"),
+                                  .recovery_enabled = true,
+                                  .retention_seconds = 60,
+                                  .max_backlog_bytes = 61};
+    struct command_publisher_create create = {
+        .topic_id = 3, .from_now = true, .options = sample_publisher()};
+    struct command_pause pause = {
+        .publisher_id = 4, .paused = true, .reason = slice_text("gone")};
+    struct outcome outcome = sample_outcome();
+    struct command_outcomes outcomes = {
+        .publisher_id = 4, .count = 1, .outcomes = &outcome};
+    struct command_positions positions = {
+        .publisher_id = 4, .count = 2, .positions = two_positions};
+    size_t begun;
+    switch (sample) {
+    case 0:
+        command_init_encode(out, 1, &init);
+        break;
+    case 1:
+        command_topic_create_encode(out, 1, 2, &topic);
+        break;
+    case 2:
+        command_publisher_create_encode(out, 1, 2, &create);
+        break;
+    case 3:
+        command_publisher_delete_encode(out, 1, 2, 4);
+        break;
+    case 4:
+        command_pause_encode(out, 1, 2, &pause);
+        break;
+    case 5:
+        begun = command_messages_begin(out, 1, 2, 1);
+        message_encode(out, &sample_message);
+        command_end(out, begun);
+        break;
+    case 6:
+        encode_grant(out, 1, 4, 7, 10, 3, two_positions, 2);
+        break;
+    case 7:
+        command_outcomes_encode(out, 1, &outcomes);
+        break;
+    case 8:
+        command_positions_encode(out, COMMAND_INTENT, 1, &positions);
+        break;
+    case 9:
+        command_positions_encode(out, COMMAND_WITHDRAW, 1, &positions);
+        break;
+    case 10:
+        command_takeover_encode(out, 1, 5);
+        break;
+    default:
+        command_purge_encode(out, 1, 4, 100);
+        break;
+    }
+}
+
+/* ---- Frozen bytes ---- */
+
+/* Envelope: version, type, flags, length, time, actor; then the body. To
+ * change one of these is to break every log there is: add a version. */
+static const char *const golden[SAMPLES] = {
+    "01010000180000000100000000000000000000003031323334353637383961626364"
+    "65008877665544332211",
+    "01020000310000000100000000000000020000000100010000007402000100000068"
+    "030001000000010400080000003c000000000000000500080000003d000000000000"
+    "00",
+    "01050000650000000100000000000000020000000300000001010009000000687474"
+    "703a2f2f742f020001000000010300040000001e0000000400040000001e00000005"
+    "0004000000100e000006000400000064000000070004000000100000000800040000"
+    "0064000000090001000000010a000100000064",
+    "010700000400000001000000000000000200000004000000",
+    "010800000d000000010000000000000002000000040000000104000000676f6e65",
+    "010a00003f0000000100000000000000020000000100000000000000000000000300"
+    "00001a000000070000000200000001080002010000000000000203006b6579030200"
+    "74700401006f010002006162627b7d",
+    "011400002c0000000100000000000000000000000400000007000000000000000a00"
+    "000000000000030000000200000007000000000000000900000000000000",
+    "01150000330000000100000000000000000000000400000001000000070000000000"
+    "000002f401000000000000020000000801f701640000000000000005000000020000"
+    "006e6f",
+    "01160000180000000100000000000000000000000400000002000000070000000000"
+    "00000900000000000000",
+    "01170000180000000100000000000000000000000400000002000000070000000000"
+    "00000900000000000000",
+    "011800000400000001000000000000000000000005000000",
+    "011e0000080000000100000000000000000000000400000064000000",
+};
+
+static void test_bytes_are_frozen(void **state)
+{
+    (void)state;
+    for (int sample = 0; sample < SAMPLES; sample++) {
+        struct encoder out = {0};
+        char hex[1024] = "";
+        encode_sample(&out, sample);
+        assert_true(out.length < sizeof hex / 2);
+        for (size_t i = 0; i < out.length; i++)
+            snprintf(hex + 2 * i, 3, "%02x", out.data[i]);
+        assert_string_equal(hex, golden[sample]);
+        encoder_close(&out);
+    }
+}
+
+/* ---- Malformed input ---- */
+
+/* A copy of exactly the size, so that a sanitizer sees any overrun. */
+static int decode_copy(const uint8_t *data, size_t length, struct arena *arena)
+{
+    uint8_t *copy = malloc(length == 0 ? 1 : length);
+    struct slice entry = slice_of(copy, length);
+    struct command command;
+    memcpy(copy, data, length);
+    int rc = command_next(&entry, &command);
+    if (rc == 0)
+        rc = decode(&command, arena);
+    free(copy);
+    return rc;
+}
+
+static void test_every_truncation_is_an_error(void **state)
+{
+    struct arena arena = {0};
+    (void)state;
+    for (int sample = 0; sample < SAMPLES; sample++) {
+        struct encoder out = {0};
+        encode_sample(&out, sample);
+        assert_int_equal(decode_copy(out.data, out.length, &arena), 0);
+        for (size_t cut = 0; cut < out.length; cut++)
+            assert_int_not_equal(decode_copy(out.data, cut, &arena), 0);
+        /* The same with an envelope that owns up to the shorter body. */
+        for (size_t cut = COMMAND_ENVELOPE_SIZE; cut < out.length; cut++) {
+            put_u32(out.data + 4, (uint32_t)(cut - COMMAND_ENVELOPE_SIZE));
+            assert_int_not_equal(decode_copy(out.data, cut, &arena), 0);
+        }
+        encoder_close(&out);
+    }
+    arena_close(&arena);
+}
+
+static void test_trailing_bytes_are_an_error(void **state)
+{
+    struct arena arena = {0};
+    (void)state;
+    for (int sample = 0; sample < SAMPLES; sample++) {
+        struct encoder out = {0};
+        encode_sample(&out, sample);
+        encoder_u8(&out, 0);
+        put_u32(out.data + 4, (uint32_t)(out.length - COMMAND_ENVELOPE_SIZE));
+        assert_int_not_equal(decode_copy(out.data, out.length, &arena), 0);
+        encoder_close(&out);
+    }
+    arena_close(&arena);
+}
+
+/* Garbage may decode or not, but never reads beyond its end. */
+static void test_garbage_is_survived(void **state)
+{
+    uint64_t random = random_seed(4711);
+    struct arena arena = {0};
+    (void)state;
+    for (int i = 0; i < 60000; i++) {
+        struct encoder out = {0};
+        encode_sample(&out, (int)random_below(&random, SAMPLES));
+        uint32_t hits = 1 + random_below(&random, 4);
+        for (uint32_t k = 0; k < hits; k++)
+            out.data[random_below(&random, (uint32_t)out.length)] =
+                (uint8_t)random_next(&random);
+        decode_copy(out.data, out.length, &arena);
+        encoder_close(&out);
+        arena_close(&arena);
+    }
+}
+
+/* What a newer program wrote is told apart from what is broken. */
+static void test_newer_is_not_corrupt(void **state)
+{
+    struct arena arena = {0};
+    struct encoder out = {0};
+    (void)state;
+    encode_sample(&out, 3);
+    out.data[0] = 2;
+    assert_int_equal(decode_copy(out.data, out.length, &arena), ERR_VERSION);
+    out.data[0] = 0;
+    assert_int_equal(decode_copy(out.data, out.length, &arena), ERR_CORRUPT);
+    out.data[0] = 1;
+    out.data[2] = 1; /* A flag. */
+    assert_int_equal(decode_copy(out.data, out.length, &arena), ERR_VERSION);
+
+    /* An option that we do not know. */
+    out.length = 0;
+    encode_sample(&out, 1);
+    encoder_u16(&out, 6);
+    encoder_string(&out, slice_text("new"));
+    put_u32(out.data + 4, (uint32_t)(out.length - COMMAND_ENVELOPE_SIZE));
+    assert_int_equal(decode_copy(out.data, out.length, &arena), ERR_VERSION);
+    put_u16(out.data + out.length - 9, 5); /* One that was there before. */
+    assert_int_equal(decode_copy(out.data, out.length, &arena), ERR_CORRUPT);
+
+    /* A tag of a message. */
+    out.length = 0;
+    encode_sample(&out, 5);
+    size_t tags = COMMAND_ENVELOPE_SIZE + 4 + MESSAGE_HEADER_SIZE;
+    out.data[tags + 22] = 5; /* For the origin's 4. */
+    assert_int_equal(decode_copy(out.data, out.length, &arena), ERR_VERSION);
+    out.data[tags + 22] = 3; /* Twice the same. */
+    assert_int_equal(decode_copy(out.data, out.length, &arena), ERR_CORRUPT);
+    encoder_close(&out);
+    arena_close(&arena);
+}
+
+/* A count that the bytes do not bear out costs no memory. */
+static void test_counts_are_not_believed(void **state)
+{
+    static const int with_counts[] = {5, 6, 7, 8};
+    static const size_t offsets[] = {20, 44, 24, 24};
+    struct arena arena = {0};
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct encoder out = {0};
+        encode_sample(&out, with_counts[i]);
+        put_u32(out.data + offsets[i], UINT32_MAX);
+        assert_int_equal(decode_copy(out.data, out.length, &arena),
+                         ERR_CORRUPT);
+        assert_true(arena.total < 100000);
+        encoder_close(&out);
+    }
+    arena_close(&arena);
+}
+
+/* ---- Round trips ---- */
+
+static struct command first_command(const struct encoder *out)
+{
+    struct slice entry = encoder_slice(out);
+    struct command command;
+    assert_int_equal(command_next(&entry, &command), 0);
+    return command;
+}
+
+static void test_options_come_back(void **state)
+{
+    struct encoder out = {0};
+    struct topic_options topic;
+    struct command_publisher_create create;
+    (void)state;
+    encode_sample(&out, 1);
+    struct command command = first_command(&out);
+    assert_int_equal(command.actor, 2);
+    assert_int_equal(command.time_ms, 1);
+    assert_int_equal(topic_options_decode(command.body, &topic), 0);
+    assert_true(slice_is(topic.name, "t"));
+    assert_true(slice_is(topic.origin_host, "h"));
+    assert_true(topic.recovery_enabled);
+    assert_int_equal(topic.retention_seconds, 60);
+    assert_int_equal(topic.max_backlog_bytes, 61);
+    out.length = 0;
+    encode_sample(&out, 2);
+    command = first_command(&out);
+    assert_int_equal(command_publisher_create_decode(command.body, &create), 0);
+    assert_int_equal(create.topic_id, 3);
+    assert_true(create.from_now);
+    assert_false(create.paused);
+    assert_true(slice_is(create.options.target, "http://t/"));
+    assert_true(slice_is(create.options.description, "d"));
+    assert_int_equal(create.options.type, PUBLISHER_HTTP);
+    assert_int_equal(create.options.timeout_seconds, 30);
+    assert_int_equal(create.options.retry_seconds, 30);
+    assert_int_equal(create.options.retry_seconds_max, 3600);
+    assert_int_equal(create.options.chunk_size, 100);
+    assert_int_equal(create.options.max_in_flight, 16);
+    assert_int_equal(create.options.max_attempts, 100);
+    assert_int_equal(create.options.guarantee, AT_MOST_ONCE);
+    encoder_close(&out);
+}
+
+static void test_messages_come_back(void **state)
+{
+    struct encoder out = {0};
+    struct message message = {.id = 99};
+    struct slice name;
+    struct slice value;
+    uint32_t count;
+    struct slice records;
+    (void)state;
+    encode_sample(&out, 5);
+    struct command command = first_command(&out);
+    assert_int_equal(command_messages_decode(command.body, &count, &records),
+                     0);
+    assert_int_equal(count, 1);
+    assert_int_equal(records.length, message_encoded_size(&sample_message));
+    assert_int_equal(message_next(&records, &message), 0);
+    assert_int_equal(message.id, 99);
+    assert_int_equal(message.received_ms, 0);
+    assert_int_equal(message.topic_id, 3);
+    assert_int_equal(message.schedule_ms, 0x0102);
+    assert_true(slice_is(message.key, "key"));
+    assert_true(slice_is(message.traceparent, "tp"));
+    assert_true(slice_is(message.origin, "o"));
+    assert_true(slice_is(message.payload, "{}"));
+    assert_int_equal(attribute_next(&message.attributes, &name, &value), 0);
+    assert_true(slice_is(name, "a"));
+    assert_true(slice_is(value, "bb"));
+    assert_int_equal(attribute_next(&message.attributes, &name, &value),
+                     ERR_END);
+    assert_int_equal(message_next(&records, &message), ERR_END);
+    encoder_close(&out);
+}
+
+static void test_deliveries_come_back(void **state)
+{
+    struct encoder out = {0};
+    struct arena arena = {0};
+    struct command_grant grant;
+    struct command_outcomes outcomes;
+    (void)state;
+    encode_sample(&out, 6);
+    assert_int_equal(
+        command_grant_decode(first_command(&out).body, &arena, &grant), 0);
+    assert_int_equal(grant.publisher_id, 4);
+    assert_int_equal(grant.from, 7);
+    assert_int_equal(grant.upto, 10);
+    assert_int_equal(grant.examined, 3);
+    assert_int_equal(grant.open_count, 2);
+    assert_int_equal(grant.open[1], 9);
+    out.length = 0;
+    encode_sample(&out, 7);
+    assert_int_equal(
+        command_outcomes_decode(first_command(&out).body, &arena, &outcomes),
+        0);
+    assert_int_equal(outcomes.count, 1);
+    const struct outcome *got = &outcomes.outcomes[0];
+    assert_int_equal(got->position, 7);
+    assert_int_equal(got->state, DELIVERY_RETRYING);
+    assert_int_equal(got->next_attempt_ms, 500);
+    assert_int_equal(got->attempt.number, 2);
+    assert_int_equal(got->attempt.class, ATTEMPT_HTTP_5XX);
+    assert_int_equal(got->attempt.status, 503);
+    assert_int_equal(got->attempt.started_ms, 100);
+    assert_int_equal(got->attempt.duration_ms, 5);
+    assert_true(got->attempt.maybe_duplicate);
+    assert_true(slice_is(got->attempt.response, "no"));
+    encoder_close(&out);
+    arena_close(&arena);
+}
+
+static void test_entries_hold_many_commands(void **state)
+{
+    struct encoder out = {0};
+    struct command command;
+    int count = 0;
+    int rc;
+    (void)state;
+    for (int sample = 0; sample < SAMPLES; sample++)
+        encode_sample(&out, sample);
+    struct slice entry = encoder_slice(&out);
+    while ((rc = command_next(&entry, &command)) == 0)
+        count++;
+    assert_int_equal(rc, ERR_END);
+    assert_int_equal(count, SAMPLES);
+    encoder_close(&out);
+}
+
+/* ---- Attempts ---- */
+
+static void test_history_keeps_first_and_last_nine(void **state)
+{
+    struct history history = {0};
+    static uint8_t long_answer[6000];
+    (void)state;
+    for (uint32_t number = 1; number <= 25; number++) {
+        struct attempt attempt = {
+            .number = number,
+            .class = number == 25 ? ATTEMPT_OK : ATTEMPT_TIMEOUT,
+            .response = slice_of(long_answer, sizeof long_answer)};
+        history_add(&history, &attempt);
+    }
+    assert_int_equal(history.count, 10);
+    assert_int_equal(history.attempts[0].number, 1);
+    for (uint32_t i = 1; i < 10; i++)
+        assert_int_equal(history.attempts[i].number, 16 + i);
+    assert_int_equal(history.attempts[0].response.length, 256);
+    assert_int_equal(history.attempts[7].response.length, 256);
+    assert_int_equal(history.attempts[8].response.length, 4096);
+    assert_int_equal(history.attempts[9].response.length, 0);
+}
+
+static void test_every_value_has_its_word(void **state)
+{
+    (void)state;
+    assert_string_equal(attempt_class_text(ATTEMPT_HTTP_1XX), "http_1xx");
+    assert_string_equal(attempt_class_text(ATTEMPT_OK), "ok");
+    assert_string_equal(delivery_state_text(DELIVERY_SCHEDULED), "scheduled");
+    assert_string_equal(delivery_state_text(DELIVERY_FILTERED), "filtered");
+    assert_true(attempt_class_known(ATTEMPT_HTTP_1XX));
+    assert_false(attempt_class_known(200));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bytes_are_frozen),
+        cmocka_unit_test(test_every_truncation_is_an_error),
+        cmocka_unit_test(test_trailing_bytes_are_an_error),
+        cmocka_unit_test(test_garbage_is_survived),
+        cmocka_unit_test(test_newer_is_not_corrupt),
+        cmocka_unit_test(test_counts_are_not_believed),
+        cmocka_unit_test(test_options_come_back),
+        cmocka_unit_test(test_messages_come_back),
+        cmocka_unit_test(test_deliveries_come_back),
+        cmocka_unit_test(test_entries_hold_many_commands),
+        cmocka_unit_test(test_history_keeps_first_and_last_nine),
+        cmocka_unit_test(test_every_value_has_its_word),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
