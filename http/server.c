@@ -8,6 +8,7 @@
 #include "http/server_inside.h"
 
 #include <netdb.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -154,6 +155,8 @@ int http_server_open(uv_loop_t *loop, const struct http_options *options,
                      const struct backend *backend,
                      struct http_server **ret_server, struct error *error)
 {
+    /* A write to a client that has gone is an error, not the process's end. */
+    signal(SIGPIPE, SIG_IGN);
     struct http_server *server = server_new(loop, options, backend);
     server->listeners =
         memory_new_zeroed(options->listen_count, sizeof *server->listeners);

@@ -25,7 +25,8 @@ struct http_options {
                        * rate; 0: the default (patience.h). */
 };
 
-/* Binds and listens. Errors name the address. The backend's table is copied;
+/* Binds and listens; the process ignores SIGPIPE from then on. Errors name
+ * the address. The backend's table is copied;
  * its done() is http_server_done with the server as context. */
 int http_server_open(uv_loop_t *loop, const struct http_options *options,
                      const struct backend *backend,

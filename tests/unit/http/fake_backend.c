@@ -1,0 +1,262 @@
+#include "fake_backend.h"
+
+#include "storage/command.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static const uint64_t id_space = 0x1122334455667788u;
+
+static void note(struct fake_backend *fake, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void note(struct fake_backend *fake, const char *format, ...)
+{
+    size_t length = strlen(fake->log);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(fake->log + length, sizeof fake->log - length, format, arguments);
+    va_end(arguments);
+}
+
+static void answer(struct fake_backend *fake, uint64_t ticket,
+                   struct backend_result result)
+{
+    assert(fake->pending_count < FAKE_PENDING_MAX);
+    result.ticket = ticket;
+    result.code = fake->code;
+    result.field = fake->field;
+    result.id_space = id_space;
+    fake->pending[fake->pending_count++] = result;
+}
+
+static void on_publish(void *context, uint64_t ticket,
+                       const struct backend_publish *publish)
+{
+    struct fake_backend *fake = context;
+    note(fake, "publish %.*s %u [%.*s]\n", (int)publish->topic.length,
+         publish->topic.data, publish->count,
+         (int)publish->messages[0].payload.length,
+         publish->messages[0].payload.data);
+    answer(
+        fake, ticket,
+        (struct backend_result){.id = fake->next_id, .count = publish->count});
+    fake->next_id += publish->count;
+}
+
+static const struct topic *topics(uint32_t after)
+{
+    static struct topic all[1100];
+    for (uint32_t i = 0; i < 1100; i++)
+        all[i] = (struct topic){.id = after + i + 1,
+                                .options = {.name = slice_text("orders"),
+                                            .origin_host = slice_text("h")},
+                                .created_ms = 1700000000123,
+                                .messages = 5,
+                                .publishers = 2};
+    return all;
+}
+
+static void on_topic_create(void *context, uint64_t ticket,
+                            const struct topic_options *options)
+{
+    struct fake_backend *fake = context;
+    note(fake, "topic %.*s %.*s\n", (int)options->name.length,
+         options->name.data, (int)options->origin_host.length,
+         options->origin_host.data);
+    answer(fake, ticket,
+           (struct backend_result){.id = 1, .count = 1, .topics = topics(0)});
+}
+
+/* How many elements a page of a list with `total` has. */
+static uint32_t page_size(const struct fake_backend *fake,
+                          const struct backend_page *page)
+{
+    uint32_t left = fake->list_total > page->after_id
+                        ? fake->list_total - page->after_id
+                        : 0;
+    return left < page->limit ? left : page->limit;
+}
+
+static void on_topic_list(void *context, uint64_t ticket,
+                          const struct backend_page *page)
+{
+    struct fake_backend *fake = context;
+    answer(fake, ticket,
+           (struct backend_result){.count = page_size(fake, page),
+                                   .topics = topics(page->after_id)});
+}
+
+static const struct publisher_view *publisher(void)
+{
+    static struct publisher_view view;
+    view = (struct publisher_view){
+        .publisher = {.id = 7,
+                      .topic = slice_text("orders"),
+                      .options = {.target = slice_text("http://h/x"),
+                                  .type = PUBLISHER_HTTP,
+                                  .timeout_seconds = 30,
+                                  .max_in_flight = 16},
+                      .created_ms = 1700000000123,
+                      .paused = true,
+                      .pause_reason = slice_text("requested"),
+                      .paused_ms = 1700000001000},
+        .counts = {.backlog = 3,
+                   .last_error_ms = 1700000002000,
+                   .last_error = {.class = ATTEMPT_HTTP_5XX,
+                                  .status = 503,
+                                  .response = slice_text("no\xff")}}};
+    return &view;
+}
+
+static const struct publisher_activity activity = {
+    .known = true, .in_flight = 4, .rate_per_second = 1.5};
+
+static void answer_publisher(struct fake_backend *fake, uint64_t ticket)
+{
+    answer(fake, ticket,
+           (struct backend_result){.id = 7,
+                                   .count = 1,
+                                   .publishers = publisher(),
+                                   .activities = &activity});
+}
+
+static void on_publisher_create(void *context, uint64_t ticket,
+                                const struct backend_publisher_create *create)
+{
+    struct fake_backend *fake = context;
+    note(fake, "publisher %.*s %.*s %s\n", (int)create->topic.length,
+         create->topic.data, (int)create->options.target.length,
+         create->options.target.data, create->active ? "active" : "paused");
+    answer_publisher(fake, ticket);
+}
+
+static void on_publisher_list(void *context, uint64_t ticket,
+                              const struct backend_page *page)
+{
+    (void)page;
+    answer_publisher(context, ticket);
+}
+
+static void on_publisher_get(void *context, uint64_t ticket, uint32_t id)
+{
+    note(context, "get %u\n", id);
+    answer_publisher(context, ticket);
+}
+
+static void on_publisher_delete(void *context, uint64_t ticket, uint32_t id)
+{
+    note(context, "delete %u\n", id);
+    answer(context, ticket, (struct backend_result){0});
+}
+
+static void on_publisher_pause(void *context, uint64_t ticket, uint32_t id,
+                               bool paused)
+{
+    note(context, "%s %u\n", paused ? "pause" : "resume", id);
+    answer_publisher(context, ticket);
+}
+
+static void on_message_get(void *context, uint64_t ticket, uint64_t id)
+{
+    static struct delivery deliveries[2];
+    static struct message_view view;
+    static struct encoder attributes;
+    note(context, "message %llu\n", (unsigned long long)id);
+    attributes.length = 0;
+    attribute_encode(&attributes, slice_text("kind"), slice_text("a\"b"));
+    deliveries[0] = (struct delivery){.publisher_id = 1,
+                                      .target = slice_text("http://a/"),
+                                      .type = PUBLISHER_HTTP,
+                                      .state = DELIVERY_DELIVERED,
+                                      .attempts = 1};
+    deliveries[1] =
+        (struct delivery){.publisher_id = 2,
+                          .target = slice_text("http://b/"),
+                          .type = PUBLISHER_HTTP,
+                          .state = DELIVERY_RETRYING,
+                          .attempts = 1,
+                          .history = {{.number = 1,
+                                       .class = ATTEMPT_CONNECT,
+                                       .started_ms = 1700000000000,
+                                       .duration_ms = 3,
+                                       .response = slice_text("refused")}},
+                          .history_count = 1};
+    view = (struct message_view){
+        .message = {.id = id,
+                    .received_ms = 1700000000123,
+                    .attributes = encoder_slice(&attributes),
+                    .payload = slice_text("{ \"n\": 1e400 }")},
+        .topic = slice_text("orders"),
+        .deliveries = deliveries,
+        .delivery_count = 2};
+    answer(context, ticket, (struct backend_result){.message = &view});
+}
+
+static uint64_t on_id_space(void *context)
+{
+    (void)context;
+    return id_space;
+}
+
+static void on_status(void *context, struct backend_status *ret_status)
+{
+    *ret_status = ((struct fake_backend *)context)->status;
+}
+
+static void on_metrics(void *context, struct backend_metrics *ret_metrics)
+{
+    (void)context;
+    *ret_metrics = (struct backend_metrics){.messages_published = 42,
+                                            .log_sync_us = 1500000};
+}
+
+void fake_init(struct fake_backend *fake)
+{
+    *fake = (struct fake_backend){.next_id = 42,
+                                  .status = {.live = true,
+                                             .ready = true,
+                                             .writable = true,
+                                             .node_id = 1,
+                                             .leader_id = 1,
+                                             .leader = true,
+                                             .raft_address = "127.0.0.1:4001",
+                                             .url = "http://127.0.0.1:4000",
+                                             .version = "0.1.0"}};
+}
+
+struct backend fake_backend(struct fake_backend *fake)
+{
+    return (struct backend){
+        .context = fake,
+        .publish = on_publish,
+        .topic_create = on_topic_create,
+        .topic_list = on_topic_list,
+        .publisher_create = on_publisher_create,
+        .publisher_list = on_publisher_list,
+        .publisher_get = on_publisher_get,
+        .publisher_delete = on_publisher_delete,
+        .publisher_pause = on_publisher_pause,
+        .message_get = on_message_get,
+        .id_space = on_id_space,
+        .status = on_status,
+        .metrics = on_metrics,
+    };
+}
+
+void fake_release(struct fake_backend *fake)
+{
+    /* Answering may bring new calls: those come next time. */
+    uint32_t count = fake->pending_count;
+    struct backend_result first[FAKE_PENDING_MAX];
+    memcpy(first, fake->pending, count * sizeof *first);
+    fake->pending_count = 0;
+    for (uint32_t i = 0; i < count; i++)
+        http_server_done(fake->server, &first[i]);
+}
+
+void fake_deliver(struct fake_backend *fake)
+{
+    if (!fake->hold)
+        fake_release(fake);
+}
