@@ -121,6 +121,7 @@ struct walk {
     size_t changes_capacity;
     uint64_t torn_segment; /* Where an unfinished write was cut; 0: none. */
     uint64_t torn_offset;
+    bool skipping; /* The segment's base is void; go on in the next one. */
 };
 
 static int corrupt(const struct walk *walk, struct error *error,
@@ -240,14 +241,28 @@ static int walk_base(struct walk *walk, const struct record *record,
     return 0;
 }
 
+/* The first segment's base was cut off by this record, so the log must begin
+ * in a later segment: a crash came while older ones were being retired. */
+static void begin_later(struct walk *walk)
+{
+    positions_close(&walk->recovery->positions);
+    drop_changes(walk, 0);
+    walk->recovery->void_segment = walk->number;
+    walk->skipping = true;
+}
+
 static int walk_entry(struct walk *walk, const struct record *record,
                       struct slice payload, uint64_t offset,
                       struct error *error)
 {
     struct positions *positions = &walk->recovery->positions;
     uint64_t last = positions_last(positions);
-    if (record->index > last + 1 || record->index <= positions->base_index)
+    if (record->index > last + 1)
         return corrupt(walk, error, "an entry is out of order");
+    if (record->index <= positions->base_index) {
+        begin_later(walk);
+        return 0;
+    }
     if (record->term < positions_term(positions, record->index - 1))
         return corrupt(walk, error, "terms run backwards");
     struct position position = {
@@ -269,6 +284,8 @@ static int walk_record(struct walk *walk, const struct record *record,
                        struct slice payload, uint64_t offset,
                        struct error *error)
 {
+    if (walk->skipping)
+        return 0;
     if (offset == SEGMENT_BLOCK)
         return walk_base(walk, record, payload, error);
     switch (record->type) {
@@ -291,6 +308,7 @@ static int walk_segment(struct walk *walk, struct error *error)
 {
     struct slice bytes = slice_of(walk->bytes, walk->header.bytes);
     walk->cursor = segment_begin(&walk->header);
+    walk->skipping = false;
     for (;;) {
         struct record record;
         struct slice payload;
@@ -403,6 +421,19 @@ static void forget_other_size(struct log_recovery *recovery, int directory,
         recovery->next = (struct segment_header){0};
 }
 
+/* Finishes what the crash has left; in order, so that another one finds the
+ * same. */
+static int retire_void(const struct log_recovery *recovery, int directory,
+                       const struct numbers *segments, struct error *error)
+{
+    int rc = 0;
+    for (size_t i = 0; i < segments->count && rc == 0 &&
+                       segments->items[i] <= recovery->void_segment;
+         i++)
+        rc = segment_file_retire(directory, segments->items[i], false, error);
+    return rc;
+}
+
 int log_recover(int directory, uint64_t log_id, uint64_t segment_bytes,
                 struct log_recovery *ret, struct error *error)
 {
@@ -413,6 +444,8 @@ int log_recover(int directory, uint64_t log_id, uint64_t segment_bytes,
     int rc = list(directory, &segments, &spares, error);
     if (rc == 0)
         rc = walk_all(&walk, directory, &segments, error);
+    if (rc == 0)
+        rc = retire_void(&recovery, directory, &segments, error);
     if (rc != 0)
         goto out;
     collect(&walk);

@@ -18,6 +18,8 @@ struct log_recovery {
     struct segment_header next;
     uint64_t *spares;
     size_t spares_count;
+    /* Segments up to this one say nothing about the log; 0: all do. */
+    uint64_t void_segment;
 };
 
 /* Errors: as log_open(). On failure nothing is left to close. */
