@@ -161,7 +161,7 @@ static void on_turn(uv_prepare_t *turn)
 static void on_leading(void *context, uint64_t term)
 {
     struct node *node = context;
-    LOG_INFO("raft", "this node leads", FIELD_U64("term", term));
+    (void)term;
     proposer_lead(node->proposer, true);
     dispatcher_lead(node->dispatcher);
 }
@@ -169,7 +169,6 @@ static void on_leading(void *context, uint64_t term)
 static void on_deposed(void *context)
 {
     struct node *node = context;
-    LOG_INFO("raft", "this node leads no more");
     dispatcher_deposed(node->dispatcher);
     proposer_lead(node->proposer, false);
 }

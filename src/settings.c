@@ -83,7 +83,7 @@ static const struct setting table[] = {
 enum { SETTINGS = sizeof table / sizeof table[0] };
 
 /* Where each value came from: "default", "flag" or "env NAME". */
-static char sources[SETTINGS][64];
+static char sources[SETTINGS][80];
 static bool from_flag[SETTINGS];
 
 static const char *environment_name(const struct setting *setting, char *name,

@@ -211,8 +211,8 @@ class Node:
             return self._story
         lines = self.log().splitlines()
         return "\n".join(
-            [f"last {min(len(lines), 60)} of {len(lines)} log lines:", *lines[-60:]]
-            + ["last requests:", *self.requests[-30:]]
+            [f"last {min(len(lines), 40)} of {len(lines)} log lines:", *lines[-40:]]
+            + ["last requests:", *self.requests[-12:]]
         )
 
     # ---- Its API ----

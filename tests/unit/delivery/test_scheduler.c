@@ -142,9 +142,9 @@ static void run_chaos(uint64_t seed)
             world_apply(&world);
         } else if (dice < 700) {
             world_wait(&world, world_random(&world, 900));
-        } else if (dice < 710) {
+        } else if (dice < 740) {
             world_pause(&world, any, world_random(&world, 2) == 0);
-        } else if (dice < 714) {
+        } else if (dice < 744) {
             world_crash(&world);
             crashes++;
         } else {
@@ -153,6 +153,7 @@ static void run_chaos(uint64_t seed)
     }
     for (uint32_t id = 1; id <= world.publishers; id++)
         world_pause(&world, id, false);
+    world_apply(&world);
     world_settle(&world);
     for (uint32_t id = 1; id <= world.publishers; id++) {
         assert_all_delivered(&world, id, published[(id - 1) % 3]);

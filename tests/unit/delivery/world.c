@@ -464,14 +464,16 @@ void world_pause(struct world *world, uint32_t publisher_id, bool paused)
                                   .reason = slice_text(paused ? "test" : "")};
     struct encoder command = {0};
     command_pause_encode(&command, world->now_ms, 0, &pause);
-    command_now(world, &command);
+    append(world, encoder_slice(&command), 0);
+    encoder_close(&command);
 }
 
 void world_delete(struct world *world, uint32_t publisher_id)
 {
     struct encoder command = {0};
     command_publisher_delete_encode(&command, world->now_ms, 0, publisher_id);
-    command_now(world, &command);
+    append(world, encoder_slice(&command), 0);
+    encoder_close(&command);
 }
 
 struct publisher_view world_look(struct world *world, uint32_t publisher_id,

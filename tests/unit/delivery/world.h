@@ -53,6 +53,7 @@ uint32_t world_topic(struct world *world);
 uint32_t world_publisher(struct world *world, uint32_t topic_id,
                          uint32_t max_in_flight, uint32_t max_attempts);
 void world_publish(struct world *world, uint32_t topic_id, uint32_t count);
+/* These only propose: grants that are proposed behind them are refused. */
 void world_pause(struct world *world, uint32_t publisher_id, bool paused);
 void world_delete(struct world *world, uint32_t publisher_id);
 
