@@ -26,8 +26,8 @@ struct http_options {
 };
 
 /* Binds and listens; the process ignores SIGPIPE from then on. Errors name
- * the address. The backend's table is copied;
- * its done() is http_server_done with the server as context. */
+ * the address. The backend's table is copied; its done() is http_server_done
+ * with the server as context. */
 int http_server_open(uv_loop_t *loop, const struct http_options *options,
                      const struct backend *backend,
                      struct http_server **ret_server, struct error *error);
