@@ -103,9 +103,12 @@ static int file_fill(MDB_env *env, struct error *error)
     if (fstat(fd, &file) != 0)
         return error_system(error, errno, "size of the data file");
     off_t wanted = (off_t)(info.me_last_pgno + 1) * stat.ms_psize;
-    if (file.st_size < wanted && ftruncate(fd, wanted) != 0)
-        return error_system(error, errno, "fill the data file");
-    return 0;
+    if (file.st_size >= wanted)
+        return 0;
+    /* Not ftruncate(), which would cut what another process has written
+     * behind our back meanwhile. */
+    rc = posix_fallocate(fd, file.st_size, wanted - file.st_size);
+    return rc == 0 ? 0 : error_system(error, rc, "fill the data file");
 }
 
 /* ---- Databases ---- */
@@ -152,9 +155,11 @@ static int databases_find_or_make(struct environment *environment,
 static int env_open(struct environment *environment, const char *directory,
                     uint64_t map_bytes, struct error *error)
 {
+    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
     int rc = mdb_env_create(&environment->env);
     if (rc == 0)
-        rc = mdb_env_set_mapsize(environment->env, map_bytes);
+        rc = mdb_env_set_mapsize(environment->env,
+                                 map_bytes - map_bytes % page_bytes);
     if (rc == 0)
         rc = mdb_env_set_maxdbs(environment->env, DATABASE_COUNT);
     if (rc == 0)

@@ -168,6 +168,18 @@ static int count_commands(struct slice entry, uint32_t *ret_count,
     return 0;
 }
 
+static int results_take(struct arena *arena, uint32_t count,
+                        struct command_result **ret_results,
+                        struct error *error)
+{
+    struct command_result *results = arena_try(arena, count * sizeof *results);
+    if (results == NULL)
+        return error_set(error, ERR_NO_MEMORY, "results of %u commands", count);
+    memset(results, 0, count * sizeof *results);
+    *ret_results = results;
+    return 0;
+}
+
 static int apply_entry(struct store *store, struct slice entry,
                        struct command_result *results, struct error *error)
 {
@@ -213,11 +225,12 @@ int store_apply(struct store *store, uint64_t index, struct slice entry,
         *ret_count = 0;
         return 0;
     }
+    struct command_result *results = NULL;
     int rc = count_commands(entry, &count, error);
     if (rc == 0)
+        rc = results_take(arena, count, &results, error);
+    if (rc == 0)
         rc = begin_if_none(store, error);
-    struct command_result *results = arena_take(arena, count * sizeof *results);
-    memset(results, 0, count * sizeof *results);
     if (rc == 0)
         rc = apply_entry(store, entry, results, error);
     if (rc != 0) {

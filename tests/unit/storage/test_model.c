@@ -13,8 +13,8 @@
 #include <stdlib.h>
 
 enum {
-    STEPS = 3000,
-    TWISTED_STEPS = 1500,
+    STEPS = 2000,
+    TWISTED_STEPS = 1000,
     DEEP_EVERY = 250,
     OPS_MAX = 4,
     LIST_MAX = 40,
