@@ -435,7 +435,13 @@ bool replica_forget(struct replica *replica, uint64_t now_ms,
 enum replica_offer replica_peek(struct replica *replica,
                                 struct entry *ret_entry)
 {
-    while (!replica->holding && replica->handed_index < replica->commit_index) {
+    /* Others may commit what is not yet durable here. The store must not get
+     * ahead of the own log: after a crash the log would seem to have lost
+     * entries. */
+    uint64_t limit = replica->commit_index < replica->raft.last_stored
+                         ? replica->commit_index
+                         : replica->raft.last_stored;
+    while (!replica->holding && replica->handed_index < limit) {
         uint64_t index = replica->handed_index + 1;
         const struct entry *entry = tail_find(&replica->tail, index);
         if (entry == NULL) {

@@ -125,7 +125,8 @@ enum replica_offer {
     REPLICA_ABSENT, /* ret_entry->index must be read from the log. */
 };
 
-/* The entry after the last one handed over. Barriers and changes of membership
+/* The entry after the last one handed over, if it is committed and durable
+ * here. Barriers and changes of membership
  * in memory are passed over; those read back the caller passes over. */
 enum replica_offer replica_peek(struct replica *replica,
                                 struct entry *ret_entry);
