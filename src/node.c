@@ -133,6 +133,8 @@ static void take_applied(struct node *node)
 static void on_applied(uv_async_t *async)
 {
     struct node *node = async->data;
+    if (node->cluster == NULL)
+        return; /* Stopping: on_cluster_closed() has seen to everything. */
     tell_durable(node);
     take_applied(node);
     if (node->blocked && node->applying_bytes < BOUND_APPLY_BYTES / 2) {

@@ -82,6 +82,9 @@ static const struct setting table[] = {
 };
 enum { SETTINGS = sizeof table / sizeof table[0] };
 
+/* Words that are kept for life. */
+static struct arena texts;
+
 /* Where each value came from: "default", "flag" or "env NAME". */
 static char sources[SETTINGS][80];
 static bool from_flag[SETTINGS];
@@ -142,7 +145,7 @@ static bool looks_like_address(const char *text)
 /* Lists: a flag adds to those before it; a variable holds a comma list. */
 static bool add_listen(struct settings *settings, const char *text)
 {
-    char *words = memory_text(text); /* Kept for life. */
+    char *words = (char *)arena_copy(&texts, slice_text(text)).data;
     char *rest = words;
     char *word;
     while ((word = strsep(&rest, ",")) != NULL) {
