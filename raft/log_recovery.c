@@ -366,6 +366,28 @@ static void collect(struct walk *walk)
     walk->changes_count = 0;
 }
 
+/* The newest segment with records is written on; behind it there may be the
+ * one that the writer had just changed to, and the one made ready next. */
+static int note_segment(struct walk *walk, struct error *error)
+{
+    struct log_recovery *recovery = walk->recovery;
+    bool empty = walk->cursor.offset == SEGMENT_BLOCK;
+    if (!empty && recovery->next.number == 0) {
+        recovery->segment = walk->number;
+        recovery->cursor = walk->cursor;
+    } else if (empty && recovery->next.number == 0) {
+        recovery->next = walk->header;
+    } else if (empty && walk->number == recovery->next.number + 1) {
+        recovery->extra_segment = walk->number;
+    } else {
+        return error_set(error, ERR_CORRUPT,
+                         "segment %" PRIu64 " of the log has lost its "
+                         "records; rebuild this node",
+                         recovery->next.number);
+    }
+    return 0;
+}
+
 static int walk_all(struct walk *walk, int directory,
                     const struct numbers *segments, struct error *error)
 {
@@ -383,25 +405,9 @@ static int walk_all(struct walk *walk, int directory,
             rc = walk_segment(walk, error);
         if (rc != 0)
             return rc;
-        bool empty = walk->cursor.offset == SEGMENT_BLOCK;
-        if (!empty && recovery->next.number != 0)
-            return error_set(error, ERR_CORRUPT,
-                             "segment %" PRIu64 " of the log has lost its "
-                             "records; rebuild this node",
-                             recovery->next.number);
-        if (!empty) {
-            recovery->segment = walk->number;
-            recovery->cursor = walk->cursor;
-        } else if (recovery->next.number == 0) {
-            recovery->next = walk->header;
-        } else {
-            /* Only one is ever made ready ahead. */
-            return error_set(error, ERR_CORRUPT,
-                             "segments %" PRIu64 " and %" PRIu64
-                             " of the log have both lost their records; "
-                             "rebuild this node",
-                             recovery->next.number, walk->number);
-        }
+        rc = note_segment(walk, error);
+        if (rc != 0)
+            return rc;
     }
     if (recovery->positions.segments_count == 0)
         return error_set(error, ERR_CORRUPT,
@@ -410,15 +416,23 @@ static int walk_all(struct walk *walk, int directory,
     return 0;
 }
 
-/* Segments of another size come from other settings and stay as they are;
- * the next one is made in the new size. */
-static void forget_other_size(struct log_recovery *recovery, int directory,
-                              uint64_t segment_bytes)
+/* At most one empty segment stays ahead, of the present size: those with
+ * records may be of another one, from other settings. The newest goes first,
+ * so that no number is ever missing. */
+static int drop_empty(struct log_recovery *recovery, int directory,
+                      uint64_t segment_bytes, struct error *error)
 {
-    if (recovery->next.number == 0 || recovery->next.bytes == segment_bytes)
-        return;
-    if (segment_file_retire(directory, recovery->next.number, false, NULL) == 0)
+    int rc = 0;
+    if (recovery->extra_segment != 0)
+        rc = segment_file_retire(directory, recovery->extra_segment, false,
+                                 error);
+    if (rc == 0 && recovery->next.number != 0 &&
+        recovery->next.bytes != segment_bytes) {
+        rc =
+            segment_file_retire(directory, recovery->next.number, false, error);
         recovery->next = (struct segment_header){0};
+    }
+    return rc;
 }
 
 /* Finishes what the crash has left; in order, so that another one finds the
@@ -446,6 +460,8 @@ int log_recover(int directory, uint64_t log_id, uint64_t segment_bytes,
         rc = walk_all(&walk, directory, &segments, error);
     if (rc == 0)
         rc = retire_void(&recovery, directory, &segments, error);
+    if (rc == 0)
+        rc = drop_empty(&recovery, directory, segment_bytes, error);
     if (rc != 0)
         goto out;
     collect(&walk);
@@ -454,7 +470,6 @@ int log_recover(int directory, uint64_t log_id, uint64_t segment_bytes,
                  FIELD_U64("segment", walk.torn_segment),
                  FIELD_U64("offset", walk.torn_offset),
                  FIELD_U64("last_index", positions_last(&recovery.positions)));
-    forget_other_size(&recovery, directory, segment_bytes);
     segment_file_remove_unmade(directory);
     recovery.spares = spares.items;
     recovery.spares_count = spares.count;

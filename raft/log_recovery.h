@@ -16,6 +16,7 @@ struct log_recovery {
     struct segment_cursor cursor;
     /* The empty one after it, made ready before; number 0: none. */
     struct segment_header next;
+    uint64_t extra_segment; /* A second empty one; 0: none. */
     uint64_t *spares;
     size_t spares_count;
     /* Segments up to this one say nothing about the log; 0: all do. */

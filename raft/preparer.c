@@ -106,9 +106,11 @@ static void *preparer_main(void *argument)
 {
     struct preparer *preparer = argument;
     pthread_mutex_lock(&preparer->mutex);
-    while (!preparer->stopped && preparer->failure.code == 0) {
+    while (preparer->failure.code == 0) {
         if (preparer->retired_count > 0) {
             retire_one(preparer);
+        } else if (preparer->stopped) {
+            break;
         } else if (!preparer->ready) {
             make_next(preparer);
             preparer->options.wake(preparer->options.context);

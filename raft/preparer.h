@@ -41,7 +41,7 @@ void preparer_close(struct preparer *preparer);
  * preparer_stop()), and what made the preparer fail. */
 int preparer_take(struct preparer *preparer, struct segment_header *ret,
                   struct error *error);
-/* preparer_take() waits no more. */
+/* preparer_take() waits no more; what has retired still leaves. */
 void preparer_stop(struct preparer *preparer);
 
 /* The segment has left the log. */

@@ -312,7 +312,9 @@ static void write_until_killed(int reports, uint64_t seed)
     }
 }
 
-static struct report run_and_kill(uint64_t seed, useconds_t microseconds)
+/* Kills the child a moment after it has reported so many times. */
+static struct report run_and_kill(uint64_t seed, uint64_t reports,
+                                  useconds_t microseconds)
 {
     int pipes[2];
     struct report report = {0};
@@ -326,6 +328,8 @@ static struct report run_and_kill(uint64_t seed, useconds_t microseconds)
         _exit(1);
     }
     close(pipes[1]);
+    for (; reports > 0; reports--)
+        assert_int_equal(read(pipes[0], &last, sizeof last), sizeof last);
     usleep(microseconds);
     kill(child, SIGKILL);
     while (read(pipes[0], &report, sizeof report) == sizeof report)
@@ -349,8 +353,9 @@ static void test_kill_9_loses_nothing_reported(void **state)
     for (unsigned round = 0; round < 40; round++) {
         struct logbook book;
         uint64_t child_seed = random_next();
-        useconds_t wait = (useconds_t)(3000 + random_below(50000));
-        struct report last = run_and_kill(child_seed, wait);
+        uint64_t reports = random_below(30);
+        useconds_t wait = (useconds_t)random_below(4000);
+        struct report last = run_and_kill(child_seed, reports, wait);
         if (last.index > 0)
             durable = last;
         open_book(&book);
