@@ -14,9 +14,9 @@ static void gather(struct gathered *gathered, struct topic_state *topic,
     if (gathered->count == gathered->capacity) {
         size_t capacity = gathered->count == 0 ? 256 : 2 * gathered->count;
         gathered->pieces = memory_resize(gathered->pieces,
-                                         capacity * sizeof *gathered->pieces);
-        gathered->topics = memory_resize(gathered->topics,
-                                         capacity * sizeof *gathered->topics);
+                                         capacity * sizeof(struct body_piece));
+        gathered->topics = memory_resize(
+            gathered->topics, capacity * sizeof(struct topic_state *));
         gathered->capacity = capacity;
     }
     gathered->topics[gathered->count] = topic;

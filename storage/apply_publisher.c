@@ -152,7 +152,7 @@ int apply_publisher_pause(struct store *store, const struct command *command,
                           struct command_result *result, struct error *error)
 {
     struct command_pause pause;
-    struct publisher_row row;
+    struct publisher_row row = {0};
     int rc = command_pause_decode(command->body, &pause);
     if (rc != 0)
         return apply_malformed(error, rc, "pause");
@@ -206,7 +206,7 @@ int apply_publisher_delete(struct store *store, const struct command *command,
                            struct command_result *result, struct error *error)
 {
     uint32_t id;
-    struct publisher_row row;
+    struct publisher_row row = {0};
     int rc = command_publisher_delete_decode(command->body, &id);
     if (rc != 0)
         return apply_malformed(error, rc, "publisher delete");

@@ -7,14 +7,12 @@ enum { FLAG_MAYBE_DUPLICATE = 1 };
 
 bool attempt_class_known(uint8_t class)
 {
-    switch (class) {
-#define KNOWN_CASE(name, number, text)                                         \
-    case number:                                                               \
-        return true;
-        ATTEMPT_CLASSES(KNOWN_CASE)
-#undef KNOWN_CASE
-    }
-    return false;
+    static const bool known[UINT8_MAX + 1] = {
+#define KNOWN_ROW(name, number, text) [number] = true,
+        ATTEMPT_CLASSES(KNOWN_ROW)
+#undef KNOWN_ROW
+    };
+    return known[class];
 }
 
 void attempt_encode(struct encoder *out, const struct attempt *attempt)

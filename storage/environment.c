@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum {
@@ -25,6 +26,8 @@ enum {
     READERS_MAX = 256,
     FILE_MODE = 0600,
     DIRECTORY_MODE = 0700,
+    /* A write that failed with less than this left failed for want of it. */
+    FULL_BELOW_BYTES = 1 << 20,
 };
 
 struct environment {
@@ -262,10 +265,22 @@ int transaction_begin(struct environment *environment, bool write,
     return environment_error(error, rc, "begin transaction");
 }
 
+/* LMDB calls a short write an EIO, whatever the reason was. */
+static bool disk_full(MDB_env *env)
+{
+    mdb_filehandle_t fd;
+    struct statvfs disk;
+    return mdb_env_get_fd(env, &fd) == 0 && fstatvfs(fd, &disk) == 0 &&
+           disk.f_bavail * disk.f_frsize < FULL_BELOW_BYTES;
+}
+
 int transaction_commit(struct transaction *transaction, struct error *error)
 {
+    MDB_env *env = mdb_txn_env(transaction->txn);
     int rc = mdb_txn_commit(transaction->txn);
     transaction->txn = NULL;
+    if (rc == EIO && disk_full(env))
+        rc = ENOSPC;
     return rc == 0 ? 0 : environment_error(error, rc, "commit");
 }
 

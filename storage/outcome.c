@@ -66,7 +66,7 @@ int outcome_put(struct transaction *transaction, struct encoder *scratch,
                 uint32_t publisher_id, struct settled *items, uint32_t count,
                 struct error *error)
 {
-    struct outcome_run run;
+    struct outcome_run run = {0};
     uint32_t i = 0;
     qsort(items, count, sizeof *items, by_position);
     while (i < count) {
@@ -92,7 +92,7 @@ int outcome_find(struct transaction *transaction, uint32_t publisher_id,
                  struct error *error)
 {
     struct cursor cursor = {0};
-    struct outcome_run run;
+    struct outcome_run run = {0};
     const struct settled *item = NULL;
     int rc = cursor_open(transaction, DATABASE_OUT, &cursor, error);
     if (rc != 0)

@@ -205,8 +205,8 @@ static int first_due(struct view *view, uint32_t publisher_id,
 static int pipeline_fill(struct view *view, uint32_t id, struct arena *arena,
                          struct pipeline_view *ret, struct error *error)
 {
-    struct topic topic;
-    struct hot hot;
+    struct topic topic = {0};
+    struct hot hot = {0};
     *ret = (struct pipeline_view){0};
     int rc = view_publisher(view, id, arena, &ret->publisher, error);
     if (rc == 0)

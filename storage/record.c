@@ -2,6 +2,7 @@
 
 #include "storage/state_hash.h"
 
+#include <assert.h>
 #include <lmdb.h>
 #include <stdio.h>
 
@@ -103,7 +104,7 @@ static int get(struct transaction *transaction, enum database database,
 int record_get(struct transaction *transaction, enum database database,
                struct slice key, struct slice *ret_content, struct error *error)
 {
-    struct state_hash term;
+    struct state_hash term = {0};
     return get(transaction, database, key, ret_content, &term, error);
 }
 
@@ -139,6 +140,7 @@ static int put(struct transaction *transaction, enum database database,
                      error);
     if (rc != 0)
         return rc;
+    assert(place != NULL);
     if (content.length > 0)
         memcpy(place, content.data, content.length);
     record_seal(transaction, database, key, place, content.length);
@@ -149,7 +151,7 @@ int record_put(struct transaction *transaction, enum database database,
                struct slice key, struct slice content, struct error *error)
 {
     struct slice old;
-    struct state_hash term;
+    struct state_hash term = {0};
     int rc = get(transaction, database, key, &old, &term, error);
     if (rc != 0 && rc != ERR_NOT_FOUND)
         return rc;
@@ -176,7 +178,7 @@ int record_delete(struct transaction *transaction, enum database database,
                   struct slice key, struct error *error)
 {
     struct slice old;
-    struct state_hash term;
+    struct state_hash term = {0};
     int rc = get(transaction, database, key, &old, &term, error);
     if (rc == ERR_NOT_FOUND)
         return name_record(error, ERR_CORRUPT, database, key,
@@ -211,7 +213,7 @@ void cursor_close(struct cursor *cursor)
 static int settle(struct cursor *cursor, int rc, MDB_val key, MDB_val value,
                   struct error *error)
 {
-    struct state_hash term;
+    struct state_hash term = {0};
     if (rc == MDB_NOTFOUND)
         return ERR_END;
     if (rc != 0)

@@ -3,6 +3,8 @@
 #include "storage/apply.h"
 #include "storage/state_hash.h"
 
+#include <assert.h>
+
 /* ---- Meta ---- */
 
 static int meta_put_format(struct store *store, struct error *error)
@@ -184,6 +186,7 @@ static int apply_entry(struct store *store, struct slice entry,
                        struct command_result *results, struct error *error)
 {
     struct command command;
+    assert(results != NULL);
     for (uint32_t i = 0; command_next(&entry, &command) == 0; i++) {
         /* The log's clock never runs back. */
         if (command.time_ms > store->global.clock_ms)

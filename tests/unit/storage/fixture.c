@@ -37,7 +37,7 @@ void expect_ok(int rc, const struct error *error)
 
 void fixture_make_directory(char directory[64])
 {
-    strcpy(directory, "/tmp/postoffice-storage-XXXXXX");
+    snprintf(directory, 64, "/tmp/postoffice-storage-XXXXXX");
     assert_non_null(mkdtemp(directory));
 }
 

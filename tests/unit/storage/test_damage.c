@@ -155,7 +155,7 @@ static void test_a_cut_file_is_survived(void **state)
         fixture.store = NULL;
         data_path(&fixture, path);
         assert_int_equal(lstat(path, &stat), 0);
-        off_t length = stat.st_size - pages * 4096;
+        off_t length = stat.st_size - (off_t)pages * 4096;
         assert_int_equal(truncate(path, length > 8192 ? length : 8192), 0);
         int rc = try_open(&fixture, &error);
         if (rc == 0) {

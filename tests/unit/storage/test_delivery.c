@@ -359,6 +359,45 @@ static void test_from_now_starts_behind(void **state)
     end(&story);
 }
 
+/* Changed and deleted by one entry: nothing of it is written, and what else
+ * the entry changed is. */
+static void test_deleted_while_changed(void **state)
+{
+    struct story story;
+    struct error error = {0};
+    struct verify_report report;
+    struct publisher_view got;
+    struct command_publisher_create create = {
+        .topic_id = 1, .options = fixture_publisher("http://b/")};
+    uint64_t open[] = {1, 2};
+    uint32_t count;
+    (void)state;
+    begin(&story, 5, AT_LEAST_ONCE);
+    command_publisher_create_encode(&story.entry, 1000, 0, &create);
+    create.options = fixture_publisher("http://c/");
+    command_publisher_create_encode(&story.entry, 1000, 0, &create);
+    fixture_apply(&story.fixture, &story.entry, &count);
+    for (uint32_t id = 1; id <= 3; id++)
+        encode_grant(&story.entry, 1000, id, 1, 2, 2, open, 2);
+    command_publisher_delete_encode(&story.entry, 1000, 0, 1);
+    command_publisher_delete_encode(&story.entry, 1000, 0, 3);
+    struct command_result *results =
+        fixture_apply(&story.fixture, &story.entry, &count);
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(results[i].code, 0);
+    fixture_commit(&story.fixture);
+    fixture_reopen(&story.fixture);
+    struct view *view = look(&story);
+    expect_ok(verify_all(view, &report, &error), &error);
+    expect_ok(query_publisher(view, 2, &story.fixture.arena, &got, &error),
+              &error);
+    assert_int_equal(got.counts.open, 2);
+    assert_int_equal(
+        query_publisher(view, 1, &story.fixture.arena, &got, &error),
+        ERR_NOT_FOUND);
+    end(&story);
+}
+
 /* The rows of a deleted publisher go in bounded steps, and all of them; what
  * others own stays. */
 static void test_purge_takes_every_row(void **state)
@@ -493,6 +532,7 @@ int main(void)
         cmocka_unit_test(test_the_open_set_is_bounded),
         cmocka_unit_test(test_a_pause_keeps_its_reason),
         cmocka_unit_test(test_from_now_starts_behind),
+        cmocka_unit_test(test_deleted_while_changed),
         cmocka_unit_test(test_purge_takes_every_row),
         cmocka_unit_test(test_feeds_are_bounded),
         cmocka_unit_test(test_outcomes_in_any_order_are_found),

@@ -157,6 +157,12 @@ static void test_messages_are_all_or_nothing(void **state)
     assert_int_equal(results[1].count, 2);
     fixture_commit(&fixture);
     expect_whole(&fixture);
+    struct error error = {0};
+    struct message_view got;
+    struct view *view = begin_view(&fixture);
+    expect_ok(query_message(view, 1, &fixture.arena, &got, &error), &error);
+    assert_true(slice_is(got.message.payload, "{}"));
+    view_end(view);
     encoder_close(&entry);
     fixture_close(&fixture);
 }
