@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-import receiver as behaviours
 from node import run_program, wait_until
 from receiver import Reply, fail, fail_first, hang, ok, slow
 
@@ -170,34 +169,6 @@ def test_redirect_is_a_failure(node, receiver, new_receiver):
     assert elsewhere.arrived() == []
 
 
-def test_gone_pauses_the_publisher(node, receiver):
-    receiver.behaviour = fail(410)
-    node.topic()
-    publisher = node.publisher(receiver.url)
-    node.publish_many(range(3))
-    state = wait_until(
-        lambda: (now := node.publisher_state(publisher["id"]))["state"] == "paused" and now,
-        "the publisher is paused",
-    )
-    assert state["state_reason"]
-    assert state["backlog"] == 3
-    receiver.behaviour = ok
-    node.post(f"/api/publishers/{publisher['id']}/resume")
-    node.wait_backlog(publisher["id"])
-
-
-def test_retry_after_holds_and_uses_no_attempt(node, receiver):
-    replies = itertools.chain([Reply(503, {"Retry-After": "2"})], itertools.repeat(Reply()))
-    receiver.behaviour = lambda _request: next(replies)
-    node.topic()
-    publisher = node.publisher(receiver.url, max_attempts=1, max_in_flight=1)
-    made = node.publish(1)
-    first, second = receiver.wait_requests(2)
-    assert second.time - first.time >= 1.8
-    node.wait_state(made["id"], "delivered")
-    assert node.publisher_state(publisher["id"])["dead"] == 0
-
-
 def test_timeout_is_an_attempt(node, receiver):
     receiver.behaviour = hang
     node.topic()
@@ -229,24 +200,6 @@ def test_receiver_down_and_up_again(ordered, receiver):
     ordered.wait_backlog(ordered.publisher_id)
     assert set(receiver.counts().values()) == {1}
     assert len(receiver.counts()) == 110
-
-
-def test_outage_opens_the_circuit_and_spares_the_backlog(node, receiver):
-    receiver.down()
-    node.topic()
-    publisher = node.publisher(receiver.url, max_attempts=10)
-    ids = node.publish_many(range(500))
-    wait_until(
-        lambda: node.publisher_state(publisher["id"])["state"] == "circuit_open",
-        "the circuit is open",
-    )
-    receiver.up()
-    receiver.wait_messages(ids)
-    node.wait_backlog(publisher["id"])
-    state = node.publisher_state(publisher["id"])
-    assert state["state"] == "active"
-    assert state["dead"] == 0
-    assert set(receiver.counts().values()) == {1}
 
 
 def test_answer_cut_short_is_a_failure(node, receiver):
@@ -341,24 +294,3 @@ def test_thousands_of_messages_arrive_once(ordered, receiver):
     ordered.wait_backlog(ordered.publisher_id)
     assert set(receiver.counts().values()) == {1}
     assert not any(request.marked for request in receiver.arrived())
-
-
-def test_link_local_target_is_refused_by_policy(node):
-    """The cloud's metadata service is no target."""
-    node.topic()
-    body = {
-        "topic": "orders",
-        "target": "http://169.254.169.254/latest/meta-data",
-        "type": "http",
-        "active": True,
-    }
-    answer = node.post("/api/publishers", body)
-    assert answer.status == 400, answer
-    assert "target" in answer.errors
-
-
-def test_behaviours_are_scripted_as_named():
-    """The receiver itself: a test that relies on it must be able to fail."""
-    assert behaviours.fail(503)(None).status == 503
-    assert behaviours.hang(None).hang
-    assert behaviours.ok(None).status == 200

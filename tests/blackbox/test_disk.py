@@ -151,32 +151,24 @@ MARKER = "MARKER-0123456789abcdef"
 
 
 def damage(directory, kind):
-    """Flips a bit inside the first copy of MARKER in files of this kind;
-    returns the file that was damaged."""
+    """Flips a bit inside each copy of MARKER in the files of the log or the
+    store (pages that LMDB has given up may hold older copies); returns a file
+    that was damaged."""
+    damaged = None
     for path in sorted(Path(directory).rglob("*")):
         if not path.is_file() or ("mdb" in path.name) != (kind == "store"):
             continue
+        content = path.read_bytes()
         with open(path, "r+b") as file:
-            at = find(file, MARKER.encode())
-            if at is not None:
-                file.seek(at + 5)
-                byte = file.read(1)[0]
-                file.seek(at + 5)
-                file.write(bytes([byte ^ 0x01]))
-                os.fsync(file.fileno())
-                return path
-    raise AssertionError(f"no file of the {kind} holds the marker")
-
-
-def find(file, wanted):
-    offset, tail = 0, b""
-    while chunk := file.read(MIB):
-        at = (tail + chunk).find(wanted)
-        if at >= 0:
-            return offset - len(tail) + at
-        tail = chunk[-len(wanted) :]
-        offset += len(chunk)
-    return None
+            for match in re.finditer(MARKER.encode(), content):
+                at = match.start() + 5
+                file.seek(at)
+                file.write(bytes([content[at] ^ 0x01]))
+                damaged = path
+            file.flush()
+            os.fsync(file.fileno())
+    assert damaged, f"no file of the {kind} holds the marker"
+    return damaged
 
 
 def with_messages(node):
