@@ -10,6 +10,7 @@
 #include "http/framing.h"
 #include "http/resources.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -224,6 +225,8 @@ uint64_t request_wait(struct request *request, request_finish finish)
 {
     request->finish = finish;
     request->ticket = ticket_issue(&request->server->tickets, request);
+    /* There are as many tickets as connections, each with one request. */
+    assert(request->ticket != 0);
     return request->ticket;
 }
 

@@ -39,7 +39,9 @@ void http_server_done(void *server, const struct backend_result *result);
 uint16_t http_server_port(const struct http_server *server, uint32_t index);
 
 /* Takes no new connection and closes idle ones; what is under way may end for
- * up to `grace_ms`, then connections are cut; then calls done and frees. */
+ * up to `grace_ms`, then connections are cut; then frees itself and calls
+ * done (may be NULL). Results of the backend that come later must not be
+ * handed in any more. */
 void http_server_close(struct http_server *server, uint32_t grace_ms,
                        void (*done)(void *context), void *context);
 

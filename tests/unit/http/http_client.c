@@ -128,10 +128,13 @@ char *client_answer(struct house *house, int client, bool bare)
         if (got > 0)
             have += (size_t)got;
         else if (got == 0 || errno != EAGAIN)
-            break;
+            goto closed;
         else
             house_turn(house, 10);
     }
+    fprintf(stderr, "no answer in time; so far: %s\n", answer);
+    abort();
+closed:
     free(answer);
     return NULL;
 }

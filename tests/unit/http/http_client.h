@@ -27,8 +27,8 @@ int client_connect(struct house *house);
 bool client_send(struct house *house, int client, const void *bytes,
                  size_t length);
 /* One whole answer (header and as many bytes as it says; `bare`: no body, as
- * for HEAD), NUL-terminated, to be freed; NULL when the server closed before,
- * or after 20 s. */
+ * for HEAD), NUL-terminated, to be freed; NULL when the server closed before.
+ * Neither in 20 s ends the test. */
 char *client_answer(struct house *house, int client, bool bare);
 /* Whether the server closes the connection, with no more bytes. */
 bool client_sees_end(struct house *house, int client);

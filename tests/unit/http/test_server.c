@@ -429,6 +429,29 @@ static void test_other_versions(void **state)
         true);
 }
 
+/* An answer to HEAD, and a 204, have a header alone: what follows on the
+ * connection is the next answer. */
+static void test_bare_answers(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "HEAD /api/topics HTTP/1.1\r\nHost: h\r\n\r\n",
+        "HEAD /nothing HTTP/1.1\r\nHost: h\r\n\r\n",
+        "DELETE /api/publishers/7 HTTP/1.1\r\nHost: h\r\n\r\n"};
+    static const int statuses[] = {200, 404, 204};
+    int client = client_connect(&house);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char *answer = client_exchange(&house, client, texts[i]);
+        assert_int_equal(answer_status(answer), statuses[i]);
+        free(answer);
+        answer = client_exchange(&house, client,
+                                 "GET /livez HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_int_equal(answer_status(answer), 200);
+        free(answer);
+    }
+    close(client);
+}
+
 /* The client sends its whole body although it is refused: it must still see
  * the 413, and no reset. */
 static void test_too_large_is_seen(void **state)
@@ -860,6 +883,7 @@ int main(void)
         TEST(test_refusals_are_problems),
         TEST(test_chunked_bodies),
         TEST(test_other_versions),
+        TEST(test_bare_answers),
         TEST(test_too_large_is_seen),
         TEST(test_message_too_large),
         TEST(test_pipelining),
