@@ -1,3 +1,4 @@
+/* From the type to the function. */
 #include "storage/apply.h"
 
 int apply_malformed(struct error *error, int code, const char *command)

@@ -1,3 +1,5 @@
+/* Attempts are bounded when they are added, not when they are read: what lies
+ * in a row has been cut already. */
 #include "storage/attempt.h"
 
 #include "base/bounds.h"

@@ -1,3 +1,6 @@
+/* Messages in runs in LMDB. Bytes are copied once, from the entry to the page
+ * that LMDB will write, and hashed there; a reader verifies a run once and
+ * then takes message after message from it. */
 #include "storage/body.h"
 
 #include "storage/command.h"

@@ -1,3 +1,6 @@
+/* The order of puts does not matter: all of an entry become visible at once.
+ * What matters is that what was read from the store is encoded before the
+ * first put, which may move it. */
 #include "storage/exception.h"
 
 int exception_get(struct transaction *transaction, uint32_t publisher_id,

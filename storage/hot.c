@@ -1,3 +1,5 @@
+/* The open set is a sorted array: at most BOUND_OPEN_POSITIONS, written as a
+ * whole, and looked up by position for every outcome. */
 #include "storage/hot.h"
 
 #include "base/error.h"

@@ -1,3 +1,6 @@
+/* A run holds the positions from its key on; where the next one begins is not
+ * written anywhere. So the run that holds a position is the last one that
+ * begins at or before it, unless that ends too early. */
 #include "storage/log_walk.h"
 
 /* Takes in the run that the cursor stands on. */

@@ -1,3 +1,6 @@
+/* Memory is loaded once, at open; from then on LMDB is written and memory is
+ * read. A flush goes from the messages to the counters that speak of them, but
+ * nobody can see a part of it. */
 #include "storage/machine.h"
 
 #include "storage/apply.h"

@@ -94,7 +94,8 @@ int query_pipelines(struct view *view, uint32_t after_id, uint32_t limit,
 /* A message to deliver. */
 struct feed_item {
     uint64_t position;
-    uint32_t attempts; /* Made so far. */
+    uint32_t attempts; /* Made so far, by query_due(); the others do not know
+                        * of any publisher and say 0. */
     struct message message;
 };
 /* Messages of a topic in position order from `from` on, at most so many and

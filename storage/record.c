@@ -1,3 +1,6 @@
+/* The one place that puts, deletes and verifies. A term is added to the state
+ * hash where a record is sealed and taken out where the old one was verified,
+ * so that the sum cannot drift from the records. */
 #include "storage/record.h"
 
 #include "storage/state_hash.h"

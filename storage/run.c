@@ -1,3 +1,5 @@
+/* Tables of fixed width, so that any item can be found without reading those
+ * before it. Decoding checks the whole table once; access then trusts it. */
 #include "storage/run.h"
 
 #include "base/error.h"

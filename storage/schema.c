@@ -1,3 +1,5 @@
+/* Rows are decoded strictly: a field too few or a byte too many is corruption,
+ * because the checksum has already said that the bytes are those written. */
 #include "storage/schema.h"
 
 #include "base/error.h"

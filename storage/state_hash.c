@@ -1,3 +1,5 @@
+/* 128-bit sums with carry: the terms commute, so the order in which records
+ * were put leaves no trace. */
 #include "storage/state_hash.h"
 
 #include <xxhash.h>

@@ -1,3 +1,4 @@
+/* Moving the cursor verifies each record; what is left to do is to add up. */
 #include "storage/verify.h"
 
 #include "storage/state_hash.h"

@@ -1,3 +1,5 @@
+/* A view reads LMDB only, never the writer's memory, so that it needs no lock
+ * and may live on any thread. */
 #include "storage/view.h"
 
 #include "storage/command.h"
