@@ -353,11 +353,11 @@ static int may_submit(struct cluster *cluster, size_t length)
         return ERR_NOT_LEADER;
     if (!cluster_can_submit(cluster))
         return ERR_BUSY;
-    if (!log_has_room(cluster->log, length, SMALL_ENTRIES_ROOM)) {
-        cluster->refused_bytes = length;
-        return ERR_NO_SPACE;
-    }
-    return 0;
+    if (log_has_room(cluster->log, length, SMALL_ENTRIES_ROOM))
+        return 0;
+    /* The next segment is on its way, or there is no space for it. */
+    cluster->refused_bytes = length;
+    return log_no_space(cluster->log) ? ERR_NO_SPACE : ERR_BUSY;
 }
 
 int cluster_submit(struct cluster *cluster, struct buffer *entry,

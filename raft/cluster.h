@@ -86,8 +86,9 @@ void cluster_close(struct cluster *cluster, void (*done)(void *context),
 bool cluster_can_submit(const struct cluster *cluster);
 
 /* Takes the reference of `entry` when it returns 0, and tells its index.
- * Errors: ERR_NOT_LEADER, ERR_BUSY (one is in flight; writable() follows),
- * ERR_NO_SPACE (no segment to write to could be made), ERR_TOO_LARGE. */
+ * Errors: ERR_NOT_LEADER, ERR_BUSY (one is in flight, or the next segment is
+ * just being made ready; writable() follows), ERR_NO_SPACE (no segment to write
+ * to could be made; writable() follows when one was), ERR_TOO_LARGE. */
 int cluster_submit(struct cluster *cluster, struct buffer *entry,
                    uint64_t *ret_index);
 

@@ -285,6 +285,11 @@ bool log_has_room(struct log *log, size_t payload_length, size_t reserve)
     return log_writer_has_room(log->writer, payload_length, reserve);
 }
 
+bool log_no_space(struct log *log)
+{
+    return preparer_no_space(log->preparer);
+}
+
 size_t log_entry_bytes_max(const struct log *log)
 {
     /* Behind the header block stand a base, whose configuration names a few
@@ -315,6 +320,6 @@ struct log_figures log_figures(struct log *log)
             (log->positions.segments_count + preparer_extra(log->preparer)) *
             log->options.segment_bytes,
         .writer = log_writer_figures(log->writer),
-        .no_space = preparer_no_space(log->preparer),
+        .no_space = log_no_space(log),
     };
 }

@@ -80,6 +80,8 @@ int log_poll(struct log *log, struct error *error);
 
 const struct positions *log_positions(const struct log *log);
 bool log_has_room(struct log *log, size_t payload_length, size_t reserve);
+/* The next segment could not be made for lack of space. */
+bool log_no_space(struct log *log);
 /* The largest payload that a segment can take. */
 size_t log_entry_bytes_max(const struct log *log);
 /* positions_plan(), less what a read under way needs. */

@@ -139,13 +139,16 @@ void shell_lead(struct shell *shell)
 uint64_t shell_submit(struct shell *shell, const void *bytes, size_t length)
 {
     uint64_t index = 0;
-    while (!cluster_can_submit(shell->cluster))
-        uv_run(&shell->loop, UV_RUN_ONCE);
     struct buffer *buffer = buffer_new(length);
     assert_non_null(buffer);
     memcpy(buffer->data, bytes, length);
     buffer->length = length;
-    int rc = cluster_submit(shell->cluster, buffer, &index);
+    int rc = ERR_BUSY;
+    while (rc == ERR_BUSY || (rc == ERR_NOT_LEADER && shell->failed == 0)) {
+        rc = cluster_submit(shell->cluster, buffer, &index);
+        if (rc == ERR_BUSY || rc == ERR_NOT_LEADER)
+            uv_run(&shell->loop, UV_RUN_ONCE);
+    }
     if (rc != 0) {
         buffer_unref(buffer);
         return 0;

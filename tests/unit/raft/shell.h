@@ -37,7 +37,8 @@ int shell_open(struct shell *shell);
 void shell_run_until(struct shell *shell, bool (*holds)(struct shell *shell));
 bool shell_can_submit(struct shell *shell);
 void shell_lead(struct shell *shell);
-/* Waits until it may submit, submits these bytes, waits for the commit. */
+/* Waits until it may submit, submits these bytes, waits for the commit.
+ * Returns the index, or 0 when it was refused for good. */
 uint64_t shell_submit(struct shell *shell, const void *bytes, size_t length);
 void shell_close(struct shell *shell);
 

@@ -5,11 +5,15 @@
 #include "base/clock.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -276,6 +280,113 @@ static void test_what_is_missing_is_named(void **state)
     expect_refusal(0, 1, ERR_CORRUPT, "was made with");
 }
 
+/* --- A full disk -------------------------------------------------------- */
+
+static int mount_small_disk(void **state)
+{
+    make_directory(state);
+    /* Room for the first segments, but not for many. */
+    if (mount("tmpfs", directory, "tmpfs", 0, "size=1200k") != 0) {
+        print_message("no tmpfs can be mounted here (%s)\n", strerror(errno));
+        shell_remove_directory(directory);
+        directory[0] = '\0';
+    }
+    return 0;
+}
+
+static int unmount_small_disk(void **state)
+{
+    if (directory[0] == '\0')
+        return 0;
+    umount2(directory, MNT_DETACH);
+    return remove_directory(state);
+}
+
+static unsigned writable_before;
+
+static bool is_writable_again(struct shell *shell)
+{
+    return shell->writable > writable_before;
+}
+
+static bool sees_no_space(struct shell *shell)
+{
+    return cluster_status(shell->cluster).no_space;
+}
+
+/* Entries of 8 KiB until one is refused for space. */
+static unsigned submit_until_full(struct shell *shell)
+{
+    static uint8_t bytes[8192];
+    unsigned taken = 0;
+    while (shell_submit(shell, bytes, sizeof bytes) != 0) {
+        taken++;
+        assert_true(taken < 1000);
+    }
+    return taken;
+}
+
+/* What does not fit is refused, what was taken stays, and once the store has
+ * caught up the log goes on by itself; also after a restart on a full disk. */
+static void test_a_full_disk_is_survived(void **state)
+{
+    (void)state;
+    struct shell shell;
+    uint64_t index = 0;
+    if (directory[0] == '\0')
+        skip();
+    shell_init(&shell, directory);
+    assert_int_equal(shell_open(&shell), 0);
+    unsigned taken = submit_until_full(&shell);
+    assert_true(taken > 50);
+    assert_int_equal(shell.entries, taken);
+    shell_run_until(&shell, sees_no_space);
+    assert_int_equal(shell.failed, 0);
+    shell_close(&shell);
+
+    shell_init(&shell, directory);
+    assert_int_equal(shell_open(&shell), 0);
+    shell_lead(&shell);
+    assert_int_equal(shell.entries, taken);
+    shell_run_until(&shell, sees_no_space);
+    struct buffer *entry = buffer_new(8192);
+    assert_non_null(entry);
+    entry->length = 8192;
+    memset(entry->data, 7, entry->length);
+    assert_int_equal(cluster_submit(shell.cluster, entry, &index),
+                     ERR_NO_SPACE);
+    writable_before = shell.writable;
+    cluster_durable(shell.cluster, shell.last_index);
+    shell_run_until(&shell, is_writable_again);
+    assert_int_equal(cluster_submit(shell.cluster, entry, &index), 0);
+    entries_wanted = taken + 1;
+    shell_run_until(&shell, has_all_entries);
+    assert_false(cluster_status(shell.cluster).no_space);
+    shell_close(&shell);
+}
+
+/* No room even for the first segment: refused, and a later start founds. */
+static void test_founding_on_a_full_disk_is_refused(void **state)
+{
+    (void)state;
+    struct shell shell;
+    char filler[300];
+    if (directory[0] == '\0')
+        skip();
+    snprintf(filler, sizeof filler, "%s/filler", directory);
+    int file = open(filler, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(file >= 0);
+    assert_int_equal(posix_fallocate(file, 0, 1150 * 1024), 0);
+    close(file);
+    shell_init(&shell, directory);
+    assert_int_equal(shell_open(&shell), ERR_NO_SPACE);
+    assert_int_equal(unlink(filler), 0);
+    shell_init(&shell, directory);
+    assert_int_equal(shell_open(&shell), 0);
+    shell_lead(&shell);
+    shell_close(&shell);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +401,10 @@ int main(void)
                                         make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(test_what_is_missing_is_named,
                                         make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(test_a_full_disk_is_survived,
+                                        mount_small_disk, unmount_small_disk),
+        cmocka_unit_test_setup_teardown(test_founding_on_a_full_disk_is_refused,
+                                        mount_small_disk, unmount_small_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
