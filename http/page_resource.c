@@ -37,7 +37,7 @@ static void send_file(struct request *request, const char *type)
 static void write_health(struct encoder *out,
                          const struct backend_status *status)
 {
-    const char *words = "Everything works: messages are taken and delivered.";
+    const char *words = "This node is well: it takes messages.";
     const char *reason = NULL;
     if (!status->live) {
         words = "This node is broken";

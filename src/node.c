@@ -9,6 +9,7 @@
 #include "dispatcher.h"
 #include "http/server.h"
 #include "proposer.h"
+#include "purger.h"
 #include "raft/cluster.h"
 #include "reads.h"
 #include "service.h"
@@ -42,6 +43,7 @@ struct node {
     struct catalog *catalog;
     struct proposer *proposer;
     struct dispatcher *dispatcher;
+    struct purger *purger;
     struct service *service;
     struct http_server *http;
     char url[300];
@@ -55,6 +57,7 @@ struct node {
     bool blocked;          /* A committed entry waits for room. */
     uint64_t durable_told; /* To the cluster. */
     uint64_t drain_until_ms;
+    bool leading;
     bool stopping;
 };
 
@@ -91,6 +94,8 @@ static void tell_applied(struct node *node, struct writer_item *item)
          i++) {
         catalog_apply(node->catalog, &command, &item->results[i]);
         dispatcher_apply(node->dispatcher, &command, &item->results[i]);
+        if (node->leading && command.type == COMMAND_PUBLISHER_DELETE)
+            purger_look(node->purger);
     }
     catalog_set_applied_index(node->catalog, item->index);
     proposer_applied(node->proposer, item->index, item->results, item->count);
@@ -164,14 +169,18 @@ static void on_leading(void *context, uint64_t term)
 {
     struct node *node = context;
     (void)term;
+    node->leading = true;
     proposer_lead(node->proposer, true);
     dispatcher_lead(node->dispatcher);
+    purger_look(node->purger);
 }
 
 static void on_deposed(void *context)
 {
     struct node *node = context;
+    node->leading = false;
     dispatcher_deposed(node->dispatcher);
+    purger_stop(node->purger);
     proposer_lead(node->proposer, false);
 }
 
@@ -210,6 +219,13 @@ static void on_dispatcher_closed(void *context)
         uv_close((uv_handle_t *)&node->signals[i], on_handles_closed);
 }
 
+static void on_purger_closed(void *context)
+{
+    struct node *node = context;
+    node->purger = NULL;
+    dispatcher_close(node->dispatcher, on_dispatcher_closed, node);
+}
+
 static void on_cluster_closed(void *context)
 {
     struct node *node = context;
@@ -220,7 +236,7 @@ static void on_cluster_closed(void *context)
         die("store", &failure);
     take_applied(node);
     reads_stop(node->reads);
-    dispatcher_close(node->dispatcher, on_dispatcher_closed, node);
+    purger_close(node->purger, on_purger_closed, node);
 }
 
 static void on_http_closed(void *context)
@@ -394,6 +410,8 @@ static void make_service(struct node *node)
         .sends_max = node->sends_max,
     };
     node->dispatcher = dispatcher_new(&delivery);
+    node->purger =
+        purger_new(&node->loop, node->catalog, node->proposer, node->reads);
     if (settings->advertise_url != NULL)
         snprintf(node->url, sizeof node->url, "%s", settings->advertise_url);
     else

@@ -618,8 +618,8 @@ static void test_half_requests(void **state)
         "P",
         "POST /api/messages HTTP/1.1\r\nHost",
         "POST /api/messages HTTP/1.1\r\nContent-Length: 100\r\n\r\n{\"topic\":",
-        "POST /api/messages HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n"
-        "{\"to",
+        ("POST /api/messages HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+         "5\r\n{\"to"),
     };
     for (size_t i = 0; i < sizeof halves / sizeof *halves; i++) {
         int client = client_connect(&house);

@@ -1,5 +1,6 @@
 /* The cluster on a real loop, disk and threads: submit, restart, recycle,
- * back-pressure, and the refusals to start. */
+ * back-pressure, and the refusals to start. Shells are static: their threads
+ * outlive a test that fails. */
 #include "shell.h"
 
 #include "base/clock.h"
@@ -76,7 +77,7 @@ static bool has_all_entries(struct shell *shell)
 static void test_restart_hands_over_what_the_store_lacks(void **state)
 {
     (void)state;
-    struct shell shell;
+    static struct shell shell;
     uint64_t next = 0;
     uint64_t middle = 0;
     shell_init(&shell, directory);
@@ -116,7 +117,7 @@ static void test_restart_hands_over_what_the_store_lacks(void **state)
 static void test_one_entry_is_in_flight(void **state)
 {
     (void)state;
-    struct shell shell;
+    static struct shell shell;
     uint64_t index = 0;
     shell_init(&shell, directory);
     assert_int_equal(shell_open(&shell), 0);
@@ -149,7 +150,7 @@ static void test_one_entry_is_in_flight(void **state)
 static void test_a_full_consumer_is_waited_for(void **state)
 {
     (void)state;
-    struct shell shell;
+    static struct shell shell;
     uint64_t next = 0;
     shell_init(&shell, directory);
     shell.options.tail_bytes = 4096;
@@ -189,7 +190,7 @@ static unsigned count_files(void)
 static void test_recycling_bounds_the_disk(void **state)
 {
     (void)state;
-    struct shell shell;
+    static struct shell shell;
     uint64_t next = 0;
     shell_init(&shell, directory);
     shell.on_entry = check_payload;
@@ -228,7 +229,7 @@ static void test_recycling_bounds_the_disk(void **state)
 
 static void fill_and_close(uint64_t count)
 {
-    struct shell shell;
+    static struct shell shell;
     shell_init(&shell, directory);
     assert_int_equal(shell_open(&shell), 0);
     submit_numbers(&shell, 0, count);
@@ -238,7 +239,7 @@ static void fill_and_close(uint64_t count)
 static void expect_refusal(uint64_t applied, uint32_t node, int code,
                            const char *words)
 {
-    struct shell shell;
+    static struct shell shell;
     shell_init(&shell, directory);
     shell.options.applied_index = applied;
     shell.options.node_id = node;
@@ -331,7 +332,7 @@ static unsigned submit_until_full(struct shell *shell)
 static void test_a_full_disk_is_survived(void **state)
 {
     (void)state;
-    struct shell shell;
+    static struct shell shell;
     uint64_t index = 0;
     if (directory[0] == '\0')
         skip();
@@ -369,7 +370,7 @@ static void test_a_full_disk_is_survived(void **state)
 static void test_founding_on_a_full_disk_is_refused(void **state)
 {
     (void)state;
-    struct shell shell;
+    static struct shell shell;
     char filler[300];
     if (directory[0] == '\0')
         skip();
