@@ -35,12 +35,9 @@ void json_write_end(struct json_writer *json, char bracket)
 void json_write_name(struct json_writer *json, const char *name)
 {
     separate(json);
-    size_t length = strlen(name);
-    uint8_t *to = encoder_extend(json->out, length + 3);
-    to[0] = '"';
-    memcpy(to + 1, name, length);
-    to[length + 1] = '"';
-    to[length + 2] = ':';
+    encoder_u8(json->out, '"');
+    put(json, name, strlen(name));
+    put(json, "\":", 2);
     json->comma = false;
 }
 

@@ -151,7 +151,7 @@ void request_body_bulk(struct slice body, const struct body_limits *limits,
         problem_field(problem, "payload", PROBLEM_INVALID);
         return;
     }
-    if (!sound)
+    if (!sound || list == NULL)
         return;
     uint32_t count = count_items(list->span);
     if (count > limits->bulk_messages_max) {

@@ -114,7 +114,7 @@ static void set_up_h2o(struct http_server *server)
     server->config.http1.upgrade_to_http2 = 0;
     h2o_hostconf_t *host = h2o_config_register_host(
         &server->config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
-    request_register(server, host);
+    dispatch_register(server, host);
     h2o_context_init(&server->context, server->loop, &server->config);
     server->accept.ctx = &server->context;
     server->accept.hosts = server->config.hosts;
@@ -205,17 +205,16 @@ static void on_sweep_closed(uv_handle_t *handle)
 static void tear_down_h2o(struct http_server *server)
 {
     h2o_context_t *context = &server->context;
-    h2o_timeout_t *timeouts[] = {
-        &context->zero_timeout,
-        &context->one_sec_timeout,
-        &context->hundred_ms_timeout,
-        &context->handshake_timeout,
-        &context->http1.req_timeout,
-        &context->http2.idle_timeout,
-        &context->http2.graceful_shutdown_timeout,
-        &context->proxy.io_timeout,
-    };
-    for (size_t i = 0; i < sizeof timeouts / sizeof *timeouts; i++)
+    h2o_timeout_t *timeouts[] = {&context->zero_timeout,
+                                 &context->one_sec_timeout,
+                                 &context->hundred_ms_timeout,
+                                 &context->handshake_timeout,
+                                 &context->http1.req_timeout,
+                                 &context->http2.idle_timeout,
+                                 &context->http2.graceful_shutdown_timeout,
+                                 &context->proxy.io_timeout,
+                                 NULL};
+    for (size_t i = 0; timeouts[i] != NULL; i++)
         h2o_timeout_dispose(context->loop, timeouts[i]);
     free(context->_pathconfs_inited.entries);
     free(context->_module_configs);

@@ -85,8 +85,16 @@ struct http_server {
     void *done_context;
 };
 
+/* dispatch.c */
+void dispatch_register(struct http_server *server, h2o_hostconf_t *host);
+
 /* request.c */
-void request_register(struct http_server *server, h2o_hostconf_t *host);
+#define PROBLEM_TYPE "application/problem+json"
+/* Lives in h2o's pool of the request, until h2o lets go of it. */
+struct request *request_new(struct http_server *server, h2o_req_t *h2o);
+/* Status line and headers for request->answer, as both ways of answering need
+ * them; the request counts as answered. */
+void request_set_head(struct request *request, int status, const char *type);
 /* An answer for a request that waits while the server goes. */
 void request_give_up(struct request *request);
 void request_new_id(struct http_server *server, char text[20]);

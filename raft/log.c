@@ -294,8 +294,8 @@ size_t log_entry_bytes_max(const struct log *log)
 {
     /* Behind the header block stand a base, whose configuration names a few
      * members, the entry, and a MARK. */
-    return (size_t)(log->options.segment_bytes - 2 * SEGMENT_BLOCK -
-                    2 * RECORD_HEADER);
+    enum { ROOM = 2 * SEGMENT_BLOCK + 2 * RECORD_HEADER };
+    return (size_t)log->options.segment_bytes - ROOM;
 }
 
 const struct position_segment *log_plan(const struct log *log,

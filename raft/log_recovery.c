@@ -355,6 +355,7 @@ static void collect(struct walk *walk)
         uint64_t index = positions->base_index + 1 + i;
         const struct position *position = positions_find(positions, index);
         if (position->type == ENTRY_CHANGE) {
+            assert(change < walk->changes_count && walk->changes != NULL);
             assert(walk->changes[change].index == index);
             found->entries[i] = walk->changes[change++];
         } else {

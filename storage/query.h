@@ -94,8 +94,9 @@ int query_pipelines(struct view *view, uint32_t after_id, uint32_t limit,
 /* A message to deliver. */
 struct feed_item {
     uint64_t position;
-    uint32_t attempts; /* Made so far, by query_due(); the others do not know
-                        * of any publisher and say 0. */
+    /* By query_due(); the others do not know of any publisher: 0, false. */
+    uint32_t attempts; /* Made so far. */
+    bool doubt;        /* One of them may have arrived unseen. */
     struct message message;
 };
 /* Messages of a topic in position order from `from` on, at most so many and

@@ -130,6 +130,8 @@ static int due_take(struct items *items, struct view *view,
     if (rc == 0)
         rc = position_take(items, view, &walk, position, row.attempts, arena,
                            error);
+    if (rc == 0)
+        items->items[items->count - 1].doubt = row.doubt;
     log_walk_close(&walk);
     if (rc == ERR_NOT_FOUND)
         rc = error_set(error, ERR_CORRUPT,

@@ -75,8 +75,8 @@ static void hand_push(struct hand *hand, const struct supply *supply)
                                         hand->capacity * sizeof *hand->array);
         }
     }
-    hand->array[hand->first + hand->count++] = (struct supply){
-        .letter = letter_ref(supply->letter), .attempts = supply->attempts};
+    letter_ref(supply->letter);
+    hand->array[hand->first + hand->count++] = *supply;
 }
 
 /* The caller gets the reference. */
@@ -180,7 +180,7 @@ void pipeline_drain(struct pipeline *pipeline)
     pipeline->draining = true;
 }
 
-/* Slots in doubt that were not sent again stay open: they are in doubt for
+/* What was not even read since the takeover stays open: it is in doubt for
  * the next leader just as well. */
 bool pipeline_is_drained(const struct pipeline *pipeline)
 {
@@ -451,8 +451,8 @@ static void step_outcomes(struct pipeline *pipeline,
     effects->outcome_count = count;
 }
 
-/* What is granted and not sent goes back; what is in doubt stays open, since
- * that it may have been sent already must not be forgotten. */
+/* What is granted and not sent goes back. The store does not forget what of
+ * it is in doubt. */
 static void step_withdraw(struct pipeline *pipeline,
                           struct pipeline_effects *effects)
 {
@@ -460,8 +460,6 @@ static void step_withdraw(struct pipeline *pipeline,
     uint32_t place = 0;
     effects->withdraw = pipeline->positions;
     while ((slot = slots_next(&pipeline->slots, SLOT_READY, &place)) != NULL) {
-        if (slot->doubt)
-            continue;
         slot->batch = effects->batch;
         slot->withdrawn = true;
         effects->withdraw[effects->withdraw_count++] = slot->position;
@@ -477,6 +475,7 @@ static struct slot *propose(struct pipeline *pipeline, struct hand *hand,
         slots_take(&pipeline->slots, SLOT_PROPOSED, supply.letter->position);
     slot->letter = supply.letter;
     slot->attempt = supply.attempts + 1;
+    slot->doubt = supply.doubt;
     slot->batch = batch;
     return slot;
 }

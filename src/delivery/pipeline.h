@@ -33,6 +33,7 @@ enum { PIPELINE_BATCHES = 1 << 28 };
 struct supply {
     struct letter *letter; /* Borrowed; the pipeline takes a reference. */
     uint32_t attempts;     /* Made so far. */
+    bool doubt;            /* One of them may have arrived unseen. */
 };
 
 /* What is to be done, in this order. Arrays belong to the pipeline and are

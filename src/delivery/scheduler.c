@@ -285,6 +285,7 @@ static uint32_t make_supplies(const struct feed_item *items, uint32_t count,
         supplies[made].letter =
             letter_new(items[made].position, &items[made].message);
         supplies[made].attempts = items[made].attempts;
+        supplies[made].doubt = items[made].doubt;
         if (supplies[made].letter == NULL)
             break;
     }

@@ -122,7 +122,7 @@ static void port_send(void *context, const struct delivery_send *send)
     /* A proof that the log allows it costs a commit: taken by chance. */
     if (world_random(world, 8) == 0)
         assert_true(world->gone[id] || is_open(world, id, position));
-    if (seen->undecided)
+    if (seen->undecided || seen->doubtful)
         assert_true(send->doubt);
     assert_true(send->attempt >= 1);
     seen->undecided = true;
@@ -348,6 +348,17 @@ void world_run(struct world *world)
     scheduler_run(world->scheduler, world->now_ms);
 }
 
+/* Whether what is undecided now arrived will never be known: it and whatever
+ * follows it must be marked. */
+static void note_doubt(struct world *world)
+{
+    for (uint32_t id = 1; id <= world->publishers; id++) {
+        for (uint64_t position = 1; position < WORLD_MESSAGES; position++)
+            world->seen[id][position].doubtful |=
+                world->seen[id][position].undecided;
+    }
+}
+
 void world_crash(struct world *world)
 {
     scheduler_free(world->scheduler);
@@ -363,6 +374,7 @@ void world_crash(struct world *world)
         }
         world->proposals_last = &world->proposals;
     }
+    note_doubt(world);
     struct encoder command = {0};
     command_takeover_encode(&command, world->now_ms, 1);
     append(world, encoder_slice(&command), 0);

@@ -18,6 +18,7 @@ enum { WORLD_PUBLISHERS = 64, WORLD_MESSAGES = 8192 };
 struct seen {
     uint32_t sends;
     uint32_t delivered; /* Answered with success. */
+    bool doubtful;      /* Was undecided when a leader died. */
     bool undecided;     /* Sent, and its outcome is not in the log. */
 };
 

@@ -18,8 +18,8 @@ enum { PATIENCE_MS = 20000 };
 void house_open(struct house *house, const struct http_options *options)
 {
     static const char *const listen[] = {"127.0.0.1:0"};
-    struct http_options filled = {.body_bytes_max = 1024 * 1024,
-                                  .message_bytes_max = 64 * 1024,
+    struct http_options filled = {.body_bytes_max = 1 << 20,
+                                  .message_bytes_max = 1 << 16,
                                   .bulk_messages_max = 10,
                                   .connections_max = 64};
     if (options != NULL)

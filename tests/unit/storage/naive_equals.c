@@ -171,6 +171,7 @@ static bool due_equal(const struct comparison *c, uint32_t id,
         SAME("due status", id, items[i].position, cell->status, NAIVE_WAITING);
         SAME("due attempts", id, items[i].position, items[i].attempts,
              cell->attempts);
+        SAME("due doubt", id, items[i].position, items[i].doubt, cell->doubt);
         SAME("due message", id, items[i].position, items[i].message.id,
              items[i].position);
     }
