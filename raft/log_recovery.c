@@ -344,6 +344,7 @@ static void collect(struct walk *walk)
     struct log_recovery *recovery = walk->recovery;
     struct positions *positions = &recovery->positions;
     struct log_found *found = &recovery->found;
+    assert(positions->segments != NULL);
     found->base = positions->segments[0].base;
     if (found->base.configuration != NULL)
         buffer_ref(found->base.configuration);
@@ -355,7 +356,6 @@ static void collect(struct walk *walk)
         uint64_t index = positions->base_index + 1 + i;
         const struct position *position = positions_find(positions, index);
         if (position->type == ENTRY_CHANGE) {
-            assert(change < walk->changes_count && walk->changes != NULL);
             assert(walk->changes[change].index == index);
             found->entries[i] = walk->changes[change++];
         } else {
