@@ -3,21 +3,18 @@
 #include "storage/command.h"
 
 #include <assert.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 static const uint64_t id_space = 0x1122334455667788u;
 
-static void note(struct fake_backend *fake, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static void note(struct fake_backend *fake, const char *format, ...)
+static char *log_end(struct fake_backend *fake)
 {
-    size_t length = strlen(fake->log);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(fake->log + length, sizeof fake->log - length, format, arguments);
-    va_end(arguments);
+    return fake->log + strlen(fake->log);
 }
+
+#define NOTE(fake, ...)                                                        \
+    snprintf(log_end(fake), sizeof(fake)->log - strlen((fake)->log),           \
+             __VA_ARGS__)
 
 static void answer(struct fake_backend *fake, uint64_t ticket,
                    struct backend_result result)
@@ -34,7 +31,7 @@ static void on_publish(void *context, uint64_t ticket,
                        const struct backend_publish *publish)
 {
     struct fake_backend *fake = context;
-    note(fake, "publish %.*s %u [%.*s]\n", (int)publish->topic.length,
+    NOTE(fake, "publish %.*s %u [%.*s]\n", (int)publish->topic.length,
          publish->topic.data, publish->count,
          (int)publish->messages[0].payload.length,
          publish->messages[0].payload.data);
@@ -61,7 +58,7 @@ static void on_topic_create(void *context, uint64_t ticket,
                             const struct topic_options *options)
 {
     struct fake_backend *fake = context;
-    note(fake, "topic %.*s %.*s\n", (int)options->name.length,
+    NOTE(fake, "topic %.*s %.*s\n", (int)options->name.length,
          options->name.data, (int)options->origin_host.length,
          options->origin_host.data);
     answer(fake, ticket,
@@ -125,7 +122,7 @@ static void on_publisher_create(void *context, uint64_t ticket,
                                 const struct backend_publisher_create *create)
 {
     struct fake_backend *fake = context;
-    note(fake, "publisher %.*s %.*s %s\n", (int)create->topic.length,
+    NOTE(fake, "publisher %.*s %.*s %s\n", (int)create->topic.length,
          create->topic.data, (int)create->options.target.length,
          create->options.target.data, create->active ? "active" : "paused");
     answer_publisher(fake, ticket);
@@ -140,20 +137,21 @@ static void on_publisher_list(void *context, uint64_t ticket,
 
 static void on_publisher_get(void *context, uint64_t ticket, uint32_t id)
 {
-    note(context, "get %u\n", id);
+    NOTE((struct fake_backend *)context, "get %u\n", id);
     answer_publisher(context, ticket);
 }
 
 static void on_publisher_delete(void *context, uint64_t ticket, uint32_t id)
 {
-    note(context, "delete %u\n", id);
+    NOTE((struct fake_backend *)context, "delete %u\n", id);
     answer(context, ticket, (struct backend_result){0});
 }
 
 static void on_publisher_pause(void *context, uint64_t ticket, uint32_t id,
                                bool paused)
 {
-    note(context, "%s %u\n", paused ? "pause" : "resume", id);
+    NOTE((struct fake_backend *)context, "%s %u\n", paused ? "pause" : "resume",
+         id);
     answer_publisher(context, ticket);
 }
 
@@ -162,7 +160,8 @@ static void on_message_get(void *context, uint64_t ticket, uint64_t id)
     static struct delivery deliveries[2];
     static struct message_view view;
     static struct encoder attributes;
-    note(context, "message %llu\n", (unsigned long long)id);
+    NOTE((struct fake_backend *)context, "message %llu\n",
+         (unsigned long long)id);
     attributes.length = 0;
     attribute_encode(&attributes, slice_text("kind"), slice_text("a\"b"));
     deliveries[0] = (struct delivery){.publisher_id = 1,
