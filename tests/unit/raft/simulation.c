@@ -19,6 +19,8 @@ enum {
     HEARTBEAT_MS = 40,
     /* Quiet at the end, in which all must agree. */
     QUIET_MS = 60 * ELECTION_MS,
+    /* Entries that a leader gives to a slow disk ahead. */
+    UNWRITTEN_MAX = 8,
 };
 
 struct record {
@@ -619,6 +621,9 @@ static void submit(struct simulation *simulation, struct member *member)
 {
     uint64_t index = 0;
     uint64_t value = ++simulation->next_value;
+    struct replica_status status = replica_status(member->replica);
+    if (status.last_index - status.persisted_index > UNWRITTEN_MAX)
+        return;
     struct buffer *buffer = entry_copy(slice_of(&value, sizeof value));
     assert(buffer != NULL);
     uint64_t term = replica_leading(member->replica);
