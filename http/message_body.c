@@ -124,15 +124,34 @@ void request_body_message(struct slice body, const struct body_limits *limits,
         .topic = topic, .messages = ret_message, .count = 1};
 }
 
-static uint32_t count_items(struct slice list)
+/* Cuts the list into messages that are otherwise like `shared`. One walk: it
+ * is the second over a body that may be the largest allowed, and the loop
+ * waits for it. */
+static void split(struct slice list, const struct message *shared,
+                  size_t shared_bytes, const struct body_limits *limits,
+                  struct arena *arena, struct problem *problem,
+                  struct backend_publish *publish)
 {
+    struct message *messages =
+        arena_take(arena, limits->bulk_messages_max * sizeof *messages);
+    uint32_t count = 0;
     struct json_scan scan = json_scan_of(list);
     struct json_value item;
-    uint32_t count = 0;
     json_scan_enter(&scan, KIND_ARRAY);
-    while (json_scan_item(&scan, &item))
-        count++;
-    return count;
+    while (json_scan_item(&scan, &item)) {
+        if (count == limits->bulk_messages_max) {
+            problem_set(problem, 406, "too_many",
+                        "The list holds more messages than one request may "
+                        "(--max-bulk-messages).");
+            return;
+        }
+        messages[count] = *shared;
+        if (!set_payload(&messages[count++], item.span, shared_bytes, limits,
+                         problem))
+            return;
+    }
+    publish->messages = messages;
+    publish->count = count;
 }
 
 void request_body_bulk(struct slice body, const struct body_limits *limits,
@@ -153,22 +172,6 @@ void request_body_bulk(struct slice body, const struct body_limits *limits,
     }
     if (!sound || list == NULL)
         return;
-    uint32_t count = count_items(list->span);
-    if (count > limits->bulk_messages_max) {
-        problem_set(problem, 406, "too_many",
-                    "The list holds more messages than one request may "
-                    "(--max-bulk-messages).");
-        return;
-    }
-    struct message *messages = arena_take(arena, count * sizeof *messages);
-    struct json_scan scan = json_scan_of(list->span);
-    struct json_value item;
-    json_scan_enter(&scan, KIND_ARRAY);
-    for (uint32_t i = 0; i < count && json_scan_item(&scan, &item); i++) {
-        messages[i] = shared;
-        if (!set_payload(&messages[i], item.span, bytes, limits, problem))
-            return;
-    }
-    *ret_publish = (struct backend_publish){
-        .topic = topic, .messages = messages, .count = count};
+    *ret_publish = (struct backend_publish){.topic = topic};
+    split(list->span, &shared, bytes, limits, arena, problem, ret_publish);
 }
