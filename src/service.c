@@ -2,6 +2,7 @@
 
 #include "base/bounds.h"
 #include "base/clock.h"
+#include "base/logger.h"
 #include "base/memory.h"
 
 #include <stdlib.h>
@@ -70,6 +71,9 @@ static void read_done(struct read_job *job)
     struct service *service = read->service;
     struct backend_result *result = &read->result;
     result->ticket = read->ticket;
+    if (job->code == ERR_CORRUPT || job->code == ERR_IO)
+        LOG_ERROR("store", "a read failed",
+                  FIELD_TEXT("error", job->error.text));
     if (result->code == 0 && job->code != 0) {
         result->code = job->code == ERR_BUSY ? ERR_UNAVAILABLE : job->code;
         result->detail = job->error.text[0] != '\0' ? job->error.text : NULL;
