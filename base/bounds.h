@@ -19,6 +19,36 @@ enum {
     BOUND_APPLY_BYTES = 32 * 1024 * 1024,
     /* The log's newest entries kept in memory; older ones are read back. */
     BOUND_TAIL_BYTES = 32 * 1024 * 1024,
+    /* One AppendEntries gathers entries up to here: large enough that a
+     * follower catches up at the speed of its disk, small enough that a slow
+     * line is not taken for long. A single larger entry goes alone. */
+    BOUND_APPEND_BYTES = 1024 * 1024,
+    BOUND_APPEND_ENTRIES = 1024,
+    /* A frame on the connection for small ones: heartbeats, votes, results.
+     * The largest describes a snapshot, with the whole membership in it. */
+    BOUND_SMALL_FRAME_BYTES = 64 * 1024,
+    /* A request that is forwarded, or its answer: the largest body that one
+     * entry can hold. */
+    BOUND_CALL_BYTES = 48 * 1024 * 1024,
+    /* What waits to be sent to one peer, by connection; a frame that does not
+     * fit is dropped, and Raft sends it again. The entries' memory is shared
+     * with the tail: a few large AppendEntries keep any line busy. Small
+     * frames that have waited longer than hundreds of others are worth
+     * nothing. One frame of any size goes when nothing waits. */
+    BOUND_ENTRIES_QUEUE_BYTES = 8 * 1024 * 1024,
+    BOUND_SMALL_QUEUE_BYTES = 256 * 1024,
+    BOUND_CALLS_QUEUE_BYTES = 16 * 1024 * 1024,
+    /* Members whom a node may dial, with those that are leaving. */
+    BOUND_PEERS = 32,
+    /* Connections that have proved the secret: three a member and direction,
+     * and as many again while members restart. */
+    BOUND_GUESTS = 256,
+    /* Connections that have not: each costs a few KiB and seconds. A real
+     * peer needs two round trips, so that strangers can hardly crowd it out
+     * when the oldest gives way. */
+    BOUND_STRANGERS = 64,
+    /* Addresses whose trouble is told apart in the log. */
+    BOUND_COMPLAINTS = 64,
     /* Segments are preallocated, so that an append is never refused for
      * space once its segment exists. */
     BOUND_SEGMENT_BYTES = 64 * 1024 * 1024,
