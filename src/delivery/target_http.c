@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/public_id.h"
+#include "base/table.h"
 
 #include <assert.h>
 #include <curl/curl.h>
@@ -11,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum {
     HEADERS_MAX = 10,
@@ -44,11 +46,20 @@ struct transfer {
     char response[BOUND_RESPONSE_KEPT];
 };
 
-/* One socket that libcurl wants watched. */
+/* One socket that libcurl wants watched. A connection's is ours from its
+ * opening to its closing: libcurl lets go of it after each answer and asks for
+ * it again with the next request, but the poll stays as it is, so that this
+ * costs no system call. Others (its resolver's) are watched as long as it
+ * says. */
 struct watch {
     uv_poll_t poll;
     struct target_http *target;
+    struct watch *next; /* In the list of all. */
+    struct watch **link;
     curl_socket_t socket;
+    bool kept;  /* A connection's. */
+    int polled; /* What the poll watches for; 0: stopped. */
+    int wanted; /* What libcurl wants now. */
 };
 
 struct target_http {
@@ -62,7 +73,9 @@ struct target_http {
     struct transfer *spare;
     uint32_t spare_count;
     struct transfer *live;
-    uint32_t watches;
+    struct table by_socket; /* Watches by descriptor. */
+    struct watch *watches;
+    uint32_t watch_count; /* Not freed yet. */
     bool closing;
     void (*closed)(void *context);
     void *closed_context;
@@ -77,7 +90,7 @@ static void on_watch_closed(uv_handle_t *handle)
     struct watch *watch = handle->data;
     struct target_http *target = watch->target;
     free(watch);
-    target->watches--;
+    target->watch_count--;
     maybe_free(target);
 }
 
@@ -91,9 +104,25 @@ static void act(struct target_http *target, curl_socket_t socket, int events)
     target->dirty = true;
 }
 
+static void on_socket(uv_poll_t *poll, int status, int events);
+
+static int set_poll(struct watch *watch, int events)
+{
+    watch->polled = events;
+    if (events == 0)
+        return uv_poll_stop(&watch->poll);
+    return uv_poll_start(&watch->poll, events, on_socket);
+}
+
 static void on_socket(uv_poll_t *poll, int status, int events)
 {
     struct watch *watch = poll->data;
+    if ((watch->wanted & events) == 0 && status == 0) {
+        /* A connection at rest was closed by its server, say: libcurl finds
+         * that out when it wants to use it. */
+        set_poll(watch, watch->wanted);
+        return;
+    }
     int flags = 0;
     if (status < 0)
         flags |= CURL_CSELECT_ERR;
@@ -104,38 +133,98 @@ static void on_socket(uv_poll_t *poll, int status, int events)
     act(watch->target, watch->socket, flags);
 }
 
+static struct watch *watch_new(struct target_http *target, curl_socket_t socket,
+                               bool kept)
+{
+    struct watch *watch = memory_new_zeroed(1, sizeof *watch);
+    watch->target = target;
+    watch->socket = socket;
+    watch->kept = kept;
+    if (uv_poll_init_socket(target->loop, &watch->poll, socket) != 0) {
+        free(watch);
+        return NULL;
+    }
+    watch->poll.data = watch;
+    watch->next = target->watches;
+    watch->link = &target->watches;
+    if (watch->next != NULL)
+        watch->next->link = &watch->next;
+    target->watches = watch;
+    target->watch_count++;
+    table_set(&target->by_socket, (uint32_t)socket, watch);
+    return watch;
+}
+
+static void watch_close(struct watch *watch)
+{
+    *watch->link = watch->next;
+    if (watch->next != NULL)
+        watch->next->link = watch->link;
+    table_set(&watch->target->by_socket, (uint32_t)watch->socket, NULL);
+    uv_poll_stop(&watch->poll);
+    uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
+}
+
+/* libcurl forgets the watch when it lets go of a socket; ours are found again
+ * by their descriptor. */
+static struct watch *watch_of(struct target_http *target, curl_socket_t socket)
+{
+    return socket >= 0 ? table_get(&target->by_socket, (uint32_t)socket) : NULL;
+}
+
 static int watch_socket(CURL *easy, curl_socket_t socket, int what,
                         void *argument, void *known)
 {
     (void)easy;
+    (void)known;
     struct target_http *target = argument;
-    struct watch *watch = known;
+    struct watch *watch = watch_of(target, socket);
     if (what == CURL_POLL_REMOVE) {
-        if (watch != NULL) {
-            curl_multi_assign(target->multi, socket, NULL);
-            uv_poll_stop(&watch->poll);
-            uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
-        }
+        if (watch != NULL && watch->kept)
+            watch->wanted = 0;
+        else if (watch != NULL)
+            watch_close(watch);
         return 0;
     }
     if (watch == NULL) {
-        watch = memory_new_zeroed(1, sizeof *watch);
-        watch->target = target;
-        watch->socket = socket;
-        if (uv_poll_init_socket(target->loop, &watch->poll, socket) != 0) {
-            free(watch);
+        watch = watch_new(target, socket, false);
+        if (watch == NULL)
             return -1;
-        }
-        watch->poll.data = watch;
-        target->watches++;
-        curl_multi_assign(target->multi, socket, watch);
     }
-    int events = 0;
+    watch->wanted = 0;
     if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
-        events |= UV_READABLE;
+        watch->wanted |= UV_READABLE;
     if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
-        events |= UV_WRITABLE;
-    return uv_poll_start(&watch->poll, events, on_socket) == 0 ? 0 : -1;
+        watch->wanted |= UV_WRITABLE;
+    if (watch->wanted == watch->polled)
+        return 0;
+    return set_poll(watch, watch->wanted) == 0 ? 0 : -1;
+}
+
+/* libcurl is done with a socket: the poll must go before its descriptor. */
+static int close_socket(void *argument, curl_socket_t socket)
+{
+    struct target_http *target = argument;
+    struct watch *watch = watch_of(target, socket);
+    if (watch != NULL)
+        watch_close(watch);
+    return close(socket);
+}
+
+static curl_socket_t open_socket(void *argument, curlsocktype purpose,
+                                 struct curl_sockaddr *address)
+{
+    struct target_http *target = argument;
+    (void)purpose;
+    curl_socket_t made = socket(
+        address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (made < 0)
+        return CURL_SOCKET_BAD;
+    if (watch_new(target, made, true) == NULL) {
+        close(made);
+        return CURL_SOCKET_BAD;
+    }
+    return made;
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -202,6 +291,10 @@ static void set_constant_options(struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)IDLE_SECONDS_MAX);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer->target);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, transfer->target);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_response);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request);
@@ -435,8 +528,8 @@ struct target_http *target_http_new(uv_loop_t *loop, uint32_t sends_max,
 /* Handles that are still open: the timer, the check and the watches. */
 static void maybe_free(struct target_http *target)
 {
-    if (!target->closing || target->watches > 0 || target->timer.data != NULL ||
-        target->check.data != NULL)
+    if (!target->closing || target->watch_count > 0 ||
+        target->timer.data != NULL || target->check.data != NULL)
         return;
     void (*closed)(void *) = target->closed;
     void *context = target->closed_context;
@@ -468,7 +561,10 @@ void target_http_close(struct target_http *target,
         curl_easy_cleanup(transfer->easy);
         free(transfer);
     }
-    curl_multi_cleanup(target->multi);
+    curl_multi_cleanup(target->multi); /* Closes what was kept alive. */
+    while (target->watches != NULL)
+        watch_close(target->watches);
+    table_close(&target->by_socket);
     uv_close((uv_handle_t *)&target->timer, on_handle_closed);
     uv_close((uv_handle_t *)&target->check, on_handle_closed);
 }
