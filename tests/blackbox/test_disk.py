@@ -47,7 +47,8 @@ def test_unusable_directory_is_named(new_node, tmp_path):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 400 MiB."""
+    """A file system of 400 MiB. Name it before the node that lives on it, so
+    that the node has ended when it is unmounted."""
     place = tmp_path / "disk"
     place.mkdir()
     mounted = subprocess.run(
@@ -59,10 +60,7 @@ def small_disk(tmp_path):
     if mounted.returncode != 0:
         pytest.skip(f"a tmpfs cannot be mounted here: {mounted.stderr.strip()}")
     yield place
-    for _ in range(50):
-        if subprocess.run(["umount", place], check=False).returncode == 0:
-            return
-        time.sleep(0.1)
+    subprocess.run(["umount", place], check=True)
 
 
 def fill(node, payload_bytes=100_000):
@@ -78,7 +76,7 @@ def fill(node, payload_bytes=100_000):
     raise AssertionError("the disk was never full")
 
 
-def test_full_disk_refuses_and_goes_on(new_node, small_disk, receiver):
+def test_full_disk_refuses_and_goes_on(small_disk, new_node, receiver):
     """Publishing gets 507, deliveries go on, and with room it goes on."""
     ballast = small_disk / "ballast"
     ballast.write_bytes(b"\0" * (120 * MIB))
@@ -110,7 +108,7 @@ def test_full_disk_refuses_and_goes_on(new_node, small_disk, receiver):
         assert node.message(identity)["state"] == "delivered"
 
 
-def test_disk_without_reserve_never_breaks_a_promise(new_node, small_disk, receiver):
+def test_disk_without_reserve_never_breaks_a_promise(small_disk, new_node, receiver):
     """With no watermark at all the disk itself says no: a clear refusal or a
     clear end, and after room is made every promise is there."""
     ballast = small_disk / "ballast"
