@@ -52,6 +52,7 @@ struct backend_result {
     const struct publisher_view *publishers;
     const struct publisher_activity *activities; /* One per publisher. */
     const struct message_view *message;
+    struct slice forwarded; /* The leader's answer, encoded. */
 };
 
 /* What only the leader's delivery knows; not kept in the store. */
@@ -148,6 +149,13 @@ struct backend {
 
     /* message, id_space. ERR_NOT_FOUND. */
     void (*message_get)(void *context, uint64_t ticket, uint64_t id);
+
+    /* Whether another node leads, so that what only the leader can do must be
+     * sent on. At once. */
+    bool (*must_forward)(void *context);
+    /* Sends an encoded request on (http/forward.h). `forwarded`. Errors:
+     * ERR_UNAVAILABLE (certainly not done), ERR_UNKNOWN_OUTCOME. */
+    void (*forward)(void *context, uint64_t ticket, struct slice request);
 
     /* At once. */
     uint64_t (*id_space)(void *context); /* 0: not known yet. */

@@ -3,6 +3,7 @@
  * query. And h2o's own refusals are given our form. */
 #include "http/server_inside.h"
 
+#include "http/forward.h"
 #include "http/framing.h"
 #include "http/resources.h"
 
@@ -58,34 +59,30 @@ static struct slice origin_path(struct slice path)
 }
 
 /* Without a content-type the body speaks for itself. */
-static bool type_is_json(const h2o_req_t *h2o)
+static bool type_is_json(const struct request *request)
 {
-    ssize_t at = h2o_find_header(&h2o->headers, H2O_TOKEN_CONTENT_TYPE, -1);
-    if (at < 0)
+    const char *text = (const char *)request->content_type.data;
+    if (text == NULL)
         return true;
-    h2o_iovec_t value = h2o->headers.entries[at].value;
     size_t length = 0;
-    while (length < value.len && value.base[length] != ';' &&
-           value.base[length] != ' ')
+    while (length < request->content_type.length && text[length] != ';' &&
+           text[length] != ' ')
         length++;
     static const char suffix[] = "+json";
     size_t suffix_length = sizeof suffix - 1;
-    return h2o_lcstris(value.base, length, H2O_STRLIT("application/json")) ||
-           h2o_lcstris(value.base, length, H2O_STRLIT("text/json")) ||
+    return h2o_lcstris(text, length, H2O_STRLIT("application/json")) ||
+           h2o_lcstris(text, length, H2O_STRLIT("text/json")) ||
            (length > suffix_length &&
-            h2o_lcstris(value.base + length - suffix_length, suffix_length,
-                        suffix, suffix_length));
+            h2o_lcstris(text + length - suffix_length, suffix_length, suffix,
+                        suffix_length));
 }
 
 static bool read_query(struct request *request, const struct route *route)
 {
-    h2o_req_t *h2o = request->h2o;
-    if (h2o->query_at == SIZE_MAX)
+    if (request->query_text.data == NULL)
         return true;
-    struct slice text = slice_of(h2o->input.path.base + h2o->query_at + 1,
-                                 h2o->input.path.len - h2o->query_at - 1);
     struct problem problem = {0};
-    query_string_parse(text, route->parameters, &request->arena,
+    query_string_parse(request->query_text, route->parameters, &request->arena,
                        &request->query, &problem);
     struct slice value;
     if (query_string_get(&request->query, "consistency", &value)) {
@@ -107,14 +104,18 @@ static void run(struct request *request, const struct route *route)
     if (route->handle == NULL)
         fail(request, 501, "not_built",
              "This route is not built yet in this version.");
-    else if (route->json && !type_is_json(request->h2o))
+    else if (route->json && !type_is_json(request))
         fail(request, 415, "unsupported_media_type",
              "The body must be application/json.");
-    else if (read_query(request, route))
+    else if (!read_query(request, route))
+        return;
+    else if (route->leader && forward_is_needed(request))
+        forward_send(request);
+    else
         route->handle(request);
 }
 
-static void dispatch(struct request *request)
+void dispatch(struct request *request)
 {
     struct router_match match;
     switch (router_find(http_routes, request->method,

@@ -37,7 +37,8 @@ static void on_published_bulk(struct request *request,
 /* A key would promise that a retry is safe, which is not so yet. */
 static void refuse_idempotency(struct request *request, struct problem *problem)
 {
-    if (request_has_header(request, "idempotency-key"))
+    struct slice key;
+    if (request_find_header(request, "idempotency-key", &key))
         problem_set(problem, 501, "not_built",
                     "The Idempotency-Key header is not built yet in this "
                     "version.");

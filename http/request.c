@@ -5,6 +5,8 @@
  * whether the answer was sent or the client vanished. */
 #include "http/server_inside.h"
 
+#include "http/forward.h"
+
 #include "base/clock.h"
 #include "base/logger.h"
 
@@ -50,14 +52,10 @@ static bool id_is_sane(struct slice id)
 
 static struct slice choose_id(struct request *request)
 {
-    ssize_t at = h2o_find_header_by_str(&request->h2o->headers,
-                                        H2O_STRLIT("x-request-id"), -1);
-    if (at >= 0) {
-        struct slice given =
-            slice_of_iovec(request->h2o->headers.entries[at].value);
-        if (id_is_sane(given))
-            return given;
-    }
+    struct slice given;
+    if (request_find_header(request, "x-request-id", &given) &&
+        id_is_sane(given))
+        return given;
     request_new_id(request->server, request->id_text);
     return slice_text(request->id_text);
 }
@@ -102,9 +100,13 @@ struct request *request_new(struct http_server *server, h2o_req_t *h2o)
     request->method = slice_of_iovec(h2o->input.method);
     request->head = slice_is(request->method, "HEAD");
     request->path = slice_of_iovec(h2o->input.path);
-    if (h2o->query_at != SIZE_MAX)
+    if (h2o->query_at != SIZE_MAX) {
         request->path.length = h2o->query_at;
+        request->query_text = slice_of(h2o->input.path.base + h2o->query_at + 1,
+                                       h2o->input.path.len - h2o->query_at - 1);
+    }
     request->body = slice_of_iovec(h2o->entity);
+    request_find_header(request, "content-type", &request->content_type);
     request->id = choose_id(request);
     return request;
 }
@@ -119,10 +121,16 @@ const struct body_limits *request_limits(const struct request *request)
     return &request->server->limits;
 }
 
-bool request_has_header(const struct request *request, const char *name)
+bool request_find_header(const struct request *request, const char *name,
+                         struct slice *ret_value)
 {
-    return h2o_find_header_by_str(&request->h2o->headers, name, strlen(name),
-                                  -1) >= 0;
+    if (request->forwarded != NULL)
+        return forward_find_header(request->forwarded, name, ret_value);
+    ssize_t at =
+        h2o_find_header_by_str(&request->h2o->headers, name, strlen(name), -1);
+    if (at >= 0)
+        *ret_value = slice_of_iovec(request->h2o->headers.entries[at].value);
+    return at >= 0;
 }
 
 struct encoder *request_scratch(struct request *request)
@@ -136,9 +144,23 @@ struct encoder *request_scratch(struct request *request)
 void request_header(struct request *request, const char *name,
                     struct slice value)
 {
+    assert(request->header_count < REQUEST_HEADERS_MAX);
+    request->headers[request->header_count++] =
+        (struct request_header){.name = name, .value = value};
+}
+
+static void add_header(struct request *request, const char *name,
+                       struct slice value)
+{
     h2o_add_header_by_str(&request->h2o->pool, &request->h2o->res.headers, name,
                           strlen(name), 0, NULL, (const char *)value.data,
                           value.length);
+}
+
+static void count_answer(struct request *request, int status)
+{
+    request->answered = true;
+    log_access(request, status);
 }
 
 void request_set_head(struct request *request, int status, const char *type)
@@ -152,17 +174,24 @@ void request_set_head(struct request *request, int status, const char *type)
         h2o_add_header(&h2o->pool, &h2o->res.headers, H2O_TOKEN_CONTENT_TYPE,
                        NULL, type, strlen(type));
     }
-    request_header(request, "x-request-id", request->id);
+    add_header(request, "x-request-id", request->id);
+    for (uint32_t i = 0; i < request->header_count; i++)
+        add_header(request, request->headers[i].name,
+                   request->headers[i].value);
     if (request->server->state != SERVER_OPEN)
         h2o->http1_is_persistent = 0;
-    request->answered = true;
-    log_access(request, status);
+    count_answer(request, status);
 }
 
 void request_send(struct request *request, int status, const char *type)
 {
     static h2o_generator_t generator;
     h2o_req_t *h2o = request->h2o;
+    if (request->forwarded != NULL) {
+        count_answer(request, status);
+        forward_answer(request, status, type);
+        return;
+    }
     request_set_head(request, status, type);
     h2o_iovec_t body =
         h2o_iovec_init((char *)request->answer.data, request->answer.length);
@@ -187,7 +216,7 @@ void request_fail(struct request *request, const struct problem *problem)
             request, "retry-after",
             arena_copy(&request->arena, slice_of(text, (size_t)length)));
     }
-    if (problem->close) {
+    if (problem->close && request->h2o != NULL) {
         request->h2o->http1_is_persistent = 0;
         connection_drain(request->connection);
     }
@@ -211,7 +240,8 @@ uint64_t request_wait(struct request *request, request_finish finish)
 {
     request->finish = finish;
     request->ticket = ticket_issue(&request->server->tickets, request);
-    /* There are as many tickets as connections, each with one request. */
+    /* There are as many tickets as connections, each with one request, and
+     * as requests that other nodes may have sent on. */
     assert(request->ticket != 0);
     return request->ticket;
 }

@@ -24,7 +24,15 @@
 
 struct request;
 struct connection;
+struct forwarded;
 struct st_h2o_req_t;
+
+struct request_header {
+    const char *name;
+    struct slice value;
+};
+
+enum { REQUEST_HEADERS_MAX = 8 }; /* That a handler may set. */
 
 typedef void (*request_finish)(struct request *request,
                                const struct backend_result *result);
@@ -33,8 +41,12 @@ struct request {
     struct http_server *server;
     struct st_h2o_req_t *h2o;
     struct connection *connection;
+    struct forwarded *forwarded; /* Another node sent it on; then there is
+                                  * neither h2o's request nor a connection. */
     struct slice method;
-    struct slice path; /* Without the query, as sent. */
+    struct slice path;         /* Without the query, as sent. */
+    struct slice query_text;   /* Behind the question mark. */
+    struct slice content_type; /* Empty: not given. */
     struct slice body;
     struct slice id;           /* x-request-id */
     struct slice parameter;    /* The path's; empty: none. */
@@ -45,6 +57,8 @@ struct request {
     uint64_t ticket; /* 0: none. */
     uint64_t started_us;
     request_finish finish;
+    struct request_header headers[REQUEST_HEADERS_MAX]; /* Of the answer. */
+    uint32_t header_count;
     uint32_t page_limit; /* Of a list that waits for its result. */
     struct arena arena;
     struct encoder answer; /* The body being made. */
@@ -56,7 +70,9 @@ const struct body_limits *request_limits(const struct request *request);
 /* A buffer of the server for what is borrowed only during one call; empty. */
 struct encoder *request_scratch(struct request *request);
 
-bool request_has_header(const struct request *request, const char *name);
+/* A header of the request by its lower-case name. */
+bool request_find_header(const struct request *request, const char *name,
+                         struct slice *ret_value);
 
 /* A ticket for the backend; `finish` follows, or nothing when the request
  * goes before. */

@@ -17,7 +17,8 @@ struct route {
     void (*handle)(struct request *request); /* NULL: not built yet. */
     /* Query parameters that it knows, comma separated. */
     const char *parameters;
-    bool json; /* It reads a JSON body. */
+    bool json;   /* It reads a JSON body. */
+    bool leader; /* Only the leader can answer it. */
 };
 
 enum router_verdict { ROUTER_FOUND, ROUTER_METHOD, ROUTER_NONE };

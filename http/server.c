@@ -7,6 +7,8 @@
  * all others when the grace is over. */
 #include "http/server_inside.h"
 
+#include "http/forward.h"
+
 #include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
@@ -140,7 +142,8 @@ static struct http_server *server_new(uv_loop_t *loop,
     server->input_bytes_max = INPUT_BYTES_MAX;
     if (options->body_bytes_max > INPUT_BYTES_MAX / 4)
         server->input_bytes_max = 4 * options->body_bytes_max;
-    ticket_table_init(&server->tickets, options->connections_max);
+    ticket_table_init(&server->tickets,
+                      options->connections_max + FORWARDED_MAX);
     if (getrandom(&server->id_seed, sizeof server->id_seed, 0) < 0)
         server->id_seed = uv_hrtime();
     uv_timer_init(loop, &server->sweep);
@@ -229,6 +232,7 @@ static void tear_down_h2o(struct http_server *server)
 
 static void finish(struct http_server *server)
 {
+    forward_give_up(server);
     server->state = SERVER_FINISHING;
     tear_down_h2o(server);
     uv_close((uv_handle_t *)&server->sweep, on_sweep_closed);

@@ -35,6 +35,13 @@ int http_server_open(uv_loop_t *loop, const struct http_options *options,
 /* The result of an asynchronous operation of the backend. */
 void http_server_done(void *server, const struct backend_result *result);
 
+/* A request that another node has sent on, as http/forward.h encodes it; it is
+ * not sent on again. The encoded answer comes through done(), exactly once,
+ * maybe before this returns; its bytes are borrowed. */
+typedef void (*http_served)(void *context, uint64_t id, struct slice answer);
+void http_server_serve(struct http_server *server, struct slice request,
+                       http_served done, void *context, uint64_t id);
+
 /* The port that listener `index` is bound to (for port 0). */
 uint16_t http_server_port(const struct http_server *server, uint32_t index);
 

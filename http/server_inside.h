@@ -28,6 +28,8 @@ enum {
     /* What the requests of all clients may occupy while they arrive, or four
      * of the largest body; beyond it large ones are refused. */
     INPUT_BYTES_MAX = 512 * 1024 * 1024,
+    /* Requests that other nodes have sent on, under way at once. */
+    FORWARDED_MAX = 4096,
 };
 
 struct connection {
@@ -73,6 +75,8 @@ struct http_server {
     uint32_t drain_count;
     size_t input_bytes_max;
     uint32_t handles; /* Listeners, connections, drains not yet closed. */
+    struct forwarded *forwarded; /* Requests that other nodes sent on. */
+    uint32_t forwarded_count;
     struct ticket_table tickets;
     struct encoder scratch;
     uint64_t id_seed;
@@ -87,6 +91,8 @@ struct http_server {
 
 /* dispatch.c */
 void dispatch_register(struct http_server *server, h2o_hostconf_t *host);
+/* Finds the route and has the request answered. */
+void dispatch(struct request *request);
 
 /* request.c */
 #define PROBLEM_TYPE "application/problem+json"

@@ -4,6 +4,8 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static const uint64_t id_space = 0x1122334455667788u;
 
@@ -224,6 +226,42 @@ void fake_init(struct fake_backend *fake)
                                              .version = "0.1.0"}};
 }
 
+static bool on_must_forward(void *context)
+{
+    return ((struct fake_backend *)context)->elsewhere;
+}
+
+static void on_forward(void *context, uint64_t ticket, struct slice request)
+{
+    struct fake_backend *fake = context;
+    struct fake_forward *forward = &fake->forwards[fake->forward_count++];
+    assert(fake->forward_count <= FAKE_PENDING_MAX);
+    forward->ticket = ticket;
+    forward->length = request.length;
+    forward->bytes = malloc(request.length);
+    memcpy(forward->bytes, request.data, request.length);
+}
+
+static void on_served(void *context, uint64_t ticket, struct slice answer)
+{
+    struct fake_backend *fake = context;
+    struct backend_result result = {
+        .ticket = ticket, .code = fake->code, .forwarded = answer};
+    http_server_done(fake->server, &result);
+}
+
+static void serve_forwards(struct fake_backend *fake)
+{
+    uint32_t count = fake->forward_count;
+    fake->forward_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct fake_forward forward = fake->forwards[i];
+        http_server_serve(fake->server, slice_of(forward.bytes, forward.length),
+                          on_served, fake, forward.ticket);
+        free(forward.bytes);
+    }
+}
+
 struct backend fake_backend(struct fake_backend *fake)
 {
     return (struct backend){
@@ -237,6 +275,8 @@ struct backend fake_backend(struct fake_backend *fake)
         .publisher_delete = on_publisher_delete,
         .publisher_pause = on_publisher_pause,
         .message_get = on_message_get,
+        .must_forward = on_must_forward,
+        .forward = on_forward,
         .id_space = on_id_space,
         .status = on_status,
         .metrics = on_metrics,
@@ -246,6 +286,7 @@ struct backend fake_backend(struct fake_backend *fake)
 void fake_release(struct fake_backend *fake)
 {
     /* Answering may bring new calls: those come next time. */
+    serve_forwards(fake);
     uint32_t count = fake->pending_count;
     struct backend_result first[FAKE_PENDING_MAX];
     memcpy(first, fake->pending, count * sizeof *first);

@@ -20,6 +20,14 @@ struct fake_backend {
     uint64_t next_id;
     uint32_t list_total; /* Elements of its lists. */
     void *server;
+    /* Another node leads: requests are sent on, to this same server. */
+    bool elsewhere;
+    struct fake_forward {
+        uint64_t ticket;
+        uint8_t *bytes;
+        size_t length;
+    } forwards[FAKE_PENDING_MAX];
+    uint32_t forward_count;
 };
 
 void fake_init(struct fake_backend *fake);

@@ -1,0 +1,181 @@
+/* Requests that another node answers: sent on by one server and served by
+ * another (here the same one), the client must not see a difference. */
+#include "http_client.h"
+
+#include "base/codec.h"
+#include "base/logger.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char *ask(struct house *house, const char *method, const char *target,
+                 const char *body)
+{
+    char text[4096];
+    int client = client_connect(house);
+    snprintf(text, sizeof text,
+             "%s %s HTTP/1.1\r\nHost: h\r\nx-request-id: r-9\r\n"
+             "content-type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+             method, target, strlen(body), body);
+    char *answer = client_exchange(house, client, text);
+    close(client);
+    assert_non_null(answer);
+    return answer;
+}
+
+/* The same answer, but for its Date. */
+static void expect_same(const char *method, const char *target,
+                        const char *body)
+{
+    char *answers[2];
+    for (int elsewhere = 0; elsewhere < 2; elsewhere++) {
+        struct house house;
+        house_open(&house, NULL);
+        house.fake.elsewhere = elsewhere != 0;
+        answers[elsewhere] = ask(&house, method, target, body);
+        char *date = strcasestr(answers[elsewhere], "\r\ndate:");
+        assert_non_null(date);
+        memset(date, '.', 30);
+        house_close(&house, 0);
+    }
+    assert_string_equal(answers[0], answers[1]);
+    free(answers[0]);
+    free(answers[1]);
+}
+
+static void test_answers_are_the_same(void **state)
+{
+    (void)state;
+    static const char publish[] =
+        "{\"topic\":\"t\",\"payload\":{\"a\": 1e400},\"attributes\":{}}";
+    expect_same("POST", "/api/messages", publish);
+    expect_same("POST", "/api/messages/", publish);
+    expect_same("POST", "/api/messages", "{\"topic\":\"t\"}");
+    expect_same("POST", "/api/messages", "not json");
+    expect_same("POST", "/api/topics",
+                "{\"name\":\"t\",\"origin_host\":\"h\"}");
+    expect_same("GET", "/api/topics?limit=2", "");
+    expect_same("GET", "/api/topics?limit=0", "");
+    expect_same("GET", "/api/publishers/7", "");
+    expect_same("DELETE", "/api/publishers/7", "");
+    expect_same("GET", "/api/messages/x", "");
+    expect_same("PATCH", "/api/messages", "");
+    expect_same("GET", "/livez", "");
+}
+
+static void test_errors_of_the_leader_come_through(void **state)
+{
+    (void)state;
+    struct house house;
+    house_open(&house, NULL);
+    house.fake.elsewhere = true;
+    house.fake.code = ERR_UNKNOWN_OUTCOME;
+    char *answer = ask(&house, "DELETE", "/api/publishers/7", "");
+    assert_int_equal(answer_status(answer), 504);
+    assert_non_null(strstr(answer, "unknown_outcome"));
+    free(answer);
+    house_close(&house, 0);
+}
+
+/* A request that was sent on is never sent on again. */
+static void test_one_hop(void **state)
+{
+    (void)state;
+    struct house house;
+    house_open(&house, NULL);
+    house.fake.elsewhere = true;
+    char *answer = ask(&house, "DELETE", "/api/publishers/7", "");
+    assert_int_equal(answer_status(answer), 204);
+    assert_int_equal(house.fake.forward_count, 0);
+    free(answer);
+    house_close(&house, 0);
+}
+
+static uint16_t served_status;
+
+static void on_served(void *context, uint64_t id, struct slice answer)
+{
+    (void)context;
+    assert_int_equal(id, 5);
+    struct decoder in = decoder_of(answer);
+    assert_int_equal(decoder_u8(&in), 1);
+    served_status = decoder_u16(&in);
+}
+
+/* Whatever a node sends: every cut of a good request, and rubbish. */
+static void test_unreadable_requests_are_refused(void **state)
+{
+    (void)state;
+    struct house house;
+    struct encoder good = {0};
+    encoder_u8(&good, 1);
+    encoder_string(&good, slice_text("DELETE"));
+    encoder_string(&good, slice_text("/api/publishers/7?x=1"));
+    encoder_string(&good, slice_text("r-1"));
+    encoder_u8(&good, 1);
+    encoder_string(&good, slice_text("content-type"));
+    encoder_string(&good, slice_text("application/json"));
+    encoder_string(&good, slice_text("body"));
+    house_open(&house, NULL);
+    for (size_t length = 0; length < good.length; length++) {
+        served_status = 0;
+        http_server_serve(house.server, slice_of(good.data, length), on_served,
+                          NULL, 5);
+        assert_int_equal(served_status, 400);
+    }
+    unsigned seed = 4;
+    for (int round = 0; round < 2000; round++) {
+        uint8_t rubbish[64];
+        for (size_t i = 0; i < sizeof rubbish; i++)
+            rubbish[i] = (uint8_t)rand_r(&seed);
+        served_status = 0;
+        http_server_serve(house.server, slice_of(rubbish, sizeof rubbish),
+                          on_served, NULL, 5);
+        assert_int_equal(served_status, 400);
+    }
+    encoder_close(&good);
+    house_close(&house, 0);
+}
+
+/* A server that closes answers those that wait for another node. */
+static void test_close_answers_what_waits(void **state)
+{
+    (void)state;
+    struct house house;
+    struct encoder request = {0};
+    encoder_u8(&request, 1);
+    encoder_string(&request, slice_text("DELETE"));
+    encoder_string(&request, slice_text("/api/publishers/7"));
+    encoder_string(&request, slice_text("r-1"));
+    encoder_u8(&request, 0);
+    encoder_string(&request, slice_text(""));
+    house_open(&house, NULL);
+    house.fake.hold = true;
+    served_status = 0;
+    http_server_serve(house.server, encoder_slice(&request), on_served, NULL,
+                      5);
+    assert_int_equal(served_status, 0);
+    house_close(&house, 0);
+    assert_int_equal(served_status, 504);
+    encoder_close(&request);
+}
+
+int main(void)
+{
+    logger_setup(LOGGER_ERROR, LOGGER_TEXT);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_answers_are_the_same),
+        cmocka_unit_test(test_errors_of_the_leader_come_through),
+        cmocka_unit_test(test_one_hop),
+        cmocka_unit_test(test_unreadable_requests_are_refused),
+        cmocka_unit_test(test_close_answers_what_waits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
