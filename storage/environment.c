@@ -167,11 +167,20 @@ static int env_open(struct environment *environment, const char *directory,
         rc = mdb_env_set_maxdbs(environment->env, DATABASE_COUNT);
     if (rc == 0)
         rc = mdb_env_set_maxreaders(environment->env, READERS_MAX);
-    /* NOTLS: a view may move from thread to thread. Nothing that weakens the
-     * sync: what the store calls durable is cut from the log. */
+    /* NOTLS: a view may move from thread to thread. NOMETASYNC: a commit syncs
+     * its pages, and with them the meta page of the commit before; its own may
+     * be undone by a power cut, whole. So each commit costs one flush of the
+     * disk, not two, and makes the one before it durable. */
     if (rc == 0)
-        rc = mdb_env_open(environment->env, directory, MDB_NOTLS, FILE_MODE);
+        rc = mdb_env_open(environment->env, directory,
+                          MDB_NOTLS | MDB_NOMETASYNC, FILE_MODE);
     return rc == 0 ? 0 : environment_error(error, rc, "open environment");
+}
+
+int environment_sync(struct environment *environment, struct error *error)
+{
+    int rc = mdb_env_sync(environment->env, 1);
+    return rc == 0 ? 0 : environment_error(error, rc, "sync the environment");
 }
 
 int environment_open(const char *directory, uint64_t map_bytes,

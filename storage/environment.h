@@ -21,6 +21,8 @@ struct environment;
  * Errors: ERR_IO, ERR_NO_SPACE, ERR_CORRUPT, ERR_VERSION. */
 int environment_open(const char *directory, uint64_t map_bytes,
                      struct environment **ret_environment, struct error *error);
+/* Makes every commit durable. */
+int environment_sync(struct environment *environment, struct error *error);
 void environment_close(struct environment *environment); /* NULL is fine. */
 int environment_space(struct environment *environment,
                       struct store_space *ret_space, struct error *error);

@@ -58,6 +58,7 @@ struct store {
     struct global_row global_written; /* As LMDB has it. */
     struct state_hash hash;
     uint64_t applied_index;
+    _Atomic uint64_t committed_index; /* What a new view sees. */
     _Atomic uint64_t durable_index;
     uint64_t pending_bytes;
     /* Set by the first error: memory and transaction may be half-way through

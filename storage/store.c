@@ -45,7 +45,7 @@ static int meta_get_applied(struct store *store, struct error *error)
     store->applied_index = row.index;
     store->hash =
         (struct state_hash){.low = row.hash_low, .high = row.hash_high};
-    atomic_store(&store->durable_index, row.index);
+    atomic_store(&store->committed_index, row.index);
     return 0;
 }
 
@@ -133,6 +133,10 @@ int store_open(const char *directory, const struct store_options *options,
         rc = load(store, error);
         if (rc == ERR_NOT_FOUND)
             rc = fill(store, error);
+        /* What was read may be in memory only, since a process before this
+         * one was killed. */
+        if (rc == 0)
+            rc = store_sync(store, error);
         if (rc != 0)
             rc = error_wrap(error, rc, "store in %s", directory);
     }
@@ -264,8 +268,21 @@ int store_commit(struct store *store, struct error *error)
                           (unsigned long long)store->applied_index);
     }
     store->pending_bytes = 0;
-    atomic_store(&store->durable_index, store->applied_index);
+    /* The pages' sync has taken the meta page of the commit before along. */
+    atomic_store(&store->durable_index, atomic_load(&store->committed_index));
+    atomic_store(&store->committed_index, store->applied_index);
     return 0;
+}
+
+int store_sync(struct store *store, struct error *error)
+{
+    uint64_t committed = atomic_load(&store->committed_index);
+    if (atomic_load(&store->durable_index) == committed)
+        return 0;
+    int rc = environment_sync(store->environment, error);
+    if (rc == 0)
+        atomic_store(&store->durable_index, committed);
+    return rc;
 }
 
 /* ---- What is known without asking LMDB ---- */
@@ -273,6 +290,11 @@ int store_commit(struct store *store, struct error *error)
 uint64_t store_applied_index(const struct store *store)
 {
     return store->applied_index;
+}
+
+uint64_t store_committed_index(const struct store *store)
+{
+    return atomic_load(&store->committed_index);
 }
 
 uint64_t store_durable_index(const struct store *store)

@@ -48,13 +48,18 @@ int store_apply(struct store *store, uint64_t index, struct slice entry,
                 struct arena *arena, struct command_result **ret_results,
                 uint32_t *ret_count, struct error *error);
 
-/* Makes everything applied durable (sync included). Nothing open: nothing
- * happens. Errors are fatal. */
+/* Makes everything applied visible to new views and, with the next commit or
+ * store_sync(), durable: a power cut may undo the last commit, as a whole.
+ * Nothing open: nothing happens. Errors are fatal. */
 int store_commit(struct store *store, struct error *error);
 
+/* Makes everything committed durable. Errors are fatal. */
+int store_sync(struct store *store, struct error *error);
+
 uint64_t store_applied_index(const struct store *store);
-uint64_t store_durable_index(const struct store *store); /* Any thread. */
-uint64_t store_pending_bytes(const struct store *store); /* Since commit. */
+uint64_t store_committed_index(const struct store *store); /* Any thread. */
+uint64_t store_durable_index(const struct store *store);   /* Any thread. */
+uint64_t store_pending_bytes(const struct store *store);   /* Since commit. */
 
 /* Sum over all primary records of XXH3_128(database, key, value): equal on
  * all nodes at the same applied index. Writer's thread. */

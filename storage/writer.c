@@ -5,12 +5,11 @@
 #include "base/memory.h"
 
 #include <assert.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/statvfs.h>
 
-enum { SPACE_INTERVAL_MS = 250 };
+enum { SPACE_INTERVAL_MS = 250, SYNC_AFTER_MS = 500 };
 
 struct writer {
     struct store *store;
@@ -25,8 +24,7 @@ struct writer {
     uint64_t transaction_began_ms; /* 0: none is open. */
     uint64_t committed_ms;         /* When the last commit ended. */
     uint64_t measured_ms;          /* When space was last looked at. */
-    atomic_uint_fast64_t durable;
-    pthread_mutex_t mutex; /* Guards what follows. */
+    pthread_mutex_t mutex;         /* Guards what follows. */
     bool stopped;
     struct error failure;
     struct writer_statistics statistics;
@@ -66,11 +64,11 @@ static void release_waiters(struct writer *writer, bool all)
     while (*end != NULL)
         end = &(*end)->next;
     *end = queue_take(&writer->arrivals);
-    uint64_t durable = atomic_load(&writer->durable);
+    uint64_t committed = store_committed_index(writer->store);
     struct queue_item **place = &writer->waiting;
     while (*place != NULL) {
         struct writer_waiter *waiter = (struct writer_waiter *)*place;
-        if (all || waiter->index <= durable) {
+        if (all || waiter->index <= committed) {
             *place = waiter->link.next;
             waiter->ready(waiter);
         } else {
@@ -90,11 +88,9 @@ static int commit(struct writer *writer)
         return rc;
     }
     uint64_t now_ms = clock_ms();
-    atomic_store(&writer->durable, store_durable_index(writer->store));
     pthread_mutex_lock(&writer->mutex);
     writer->statistics.commits++;
     writer->statistics.commit_us += clock_us() - began;
-    writer->statistics.durable_index = store_durable_index(writer->store);
     writer->statistics.state_hash = store_state_hash(writer->store);
     writer->statistics.backlog = store_backlog(writer->store);
     pthread_mutex_unlock(&writer->mutex);
@@ -124,6 +120,19 @@ static int commit_when_due(struct writer *writer)
 {
     uint64_t due = commit_due_ms(writer);
     return due != 0 && clock_ms() >= due ? commit(writer) : 0;
+}
+
+/* The last commit before a rest has no next one to make it durable. */
+static int sync_after_rest(struct writer *writer)
+{
+    if (writer->transaction_began_ms != 0 ||
+        clock_ms() < writer->committed_ms + SYNC_AFTER_MS)
+        return 0;
+    struct error error = {0};
+    int rc = store_sync(writer->store, &error);
+    if (rc != 0)
+        fail(writer, &error);
+    return rc;
 }
 
 static int apply_one(struct writer *writer, struct writer_item *item)
@@ -188,15 +197,20 @@ static void *writer_main(void *argument)
 {
     struct writer *writer = argument;
     prctl(PR_SET_NAME, "store-writer");
+    struct error error = {0};
     int rc = 0;
     while (rc == 0 && wait_for_work(writer)) {
         rc = apply_all(writer);
         if (rc == 0)
             rc = commit_when_due(writer);
+        if (rc == 0)
+            rc = sync_after_rest(writer);
         measure_space(writer, clock_ms());
     }
     if (rc == 0 && writer->transaction_began_ms != 0)
-        commit(writer);
+        rc = commit(writer);
+    if (rc == 0 && store_sync(writer->store, &error) != 0)
+        fail(writer, &error);
     pthread_mutex_lock(&writer->mutex);
     writer->stopped = true;
     pthread_mutex_unlock(&writer->mutex);
@@ -216,9 +230,7 @@ struct writer *writer_start(struct store *store, const char *directory,
     queue_init(&writer->done);
     queue_init(&writer->arrivals);
     pthread_mutex_init(&writer->mutex, NULL);
-    atomic_init(&writer->durable, store_durable_index(store));
     writer->statistics.applied_index = store_applied_index(store);
-    writer->statistics.durable_index = store_durable_index(store);
     writer->statistics.state_hash = store_state_hash(store);
     writer->statistics.backlog = store_backlog(store);
     measure_space(writer, clock_ms());
@@ -245,7 +257,7 @@ void writer_wait(struct writer *writer, struct writer_waiter *waiter)
 {
     pthread_mutex_lock(&writer->mutex);
     bool stopped = writer->stopped;
-    if (!stopped && waiter->index > atomic_load(&writer->durable)) {
+    if (!stopped && waiter->index > store_committed_index(writer->store)) {
         queue_push(&writer->arrivals, &waiter->link);
         queue_nudge(&writer->todo);
         waiter = NULL;
@@ -267,13 +279,14 @@ struct writer_statistics writer_statistics(struct writer *writer)
 {
     pthread_mutex_lock(&writer->mutex);
     struct writer_statistics statistics = writer->statistics;
+    statistics.durable_index = store_durable_index(writer->store);
     pthread_mutex_unlock(&writer->mutex);
     return statistics;
 }
 
 uint64_t writer_durable_index(const struct writer *writer)
 {
-    return atomic_load(&writer->durable);
+    return store_durable_index(writer->store);
 }
 
 void writer_stop(struct writer *writer)

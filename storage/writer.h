@@ -64,7 +64,7 @@ struct writer_statistics {
     struct store_space space;
     uint64_t disk_free_bytes;
     uint64_t backlog;             /* Messages that wait, over all publishers. */
-    struct state_hash state_hash; /* At durable_index. */
+    struct state_hash state_hash; /* At the last commit. */
 };
 struct writer_statistics writer_statistics(struct writer *writer); /* Any. */
 uint64_t writer_durable_index(const struct writer *writer); /* Any thread. */

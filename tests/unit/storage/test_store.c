@@ -257,12 +257,12 @@ static void test_reopening_skips_what_was_applied(void **state)
     fixture_apply_one(&fixture, &entry);
     fixture_commit(&fixture);
     struct state_hash committed = store_state_hash(fixture.store);
-    assert_int_equal(store_durable_index(fixture.store), 2);
+    assert_int_equal(store_committed_index(fixture.store), 2);
     encode_messages(&entry, 3000, 1, 3, "{}");
     struct slice third = arena_copy(&fixture.arena, encoder_slice(&entry));
     fixture_apply_one(&fixture, &entry);
     struct state_hash applied = store_state_hash(fixture.store);
-    assert_int_equal(store_durable_index(fixture.store), 2);
+    assert_int_equal(store_committed_index(fixture.store), 2);
     assert_false(state_hash_equal(committed, applied));
 
     fixture_reopen(&fixture);
@@ -285,6 +285,31 @@ static void test_reopening_skips_what_was_applied(void **state)
     fixture_close(&fixture);
 }
 
+/* A commit's own meta page is synced with the next one, or when asked. */
+static void test_a_commit_is_durable_with_the_next(void **state)
+{
+    struct fixture fixture;
+    struct encoder entry = {0};
+    struct error error = {0};
+    (void)state;
+    fixture_open(&fixture);
+    make_topic(&fixture, &entry, "orders");
+    fixture_commit(&fixture);
+    assert_int_equal(store_committed_index(fixture.store), 1);
+    assert_int_equal(store_durable_index(fixture.store), 0);
+    encode_messages(&entry, 2000, 1, 3, "{}");
+    fixture_apply_one(&fixture, &entry);
+    fixture_commit(&fixture);
+    assert_int_equal(store_committed_index(fixture.store), 2);
+    assert_int_equal(store_durable_index(fixture.store), 1);
+    expect_ok(store_sync(fixture.store, &error), &error);
+    assert_int_equal(store_durable_index(fixture.store), 2);
+    fixture_reopen(&fixture);
+    assert_int_equal(store_durable_index(fixture.store), 2);
+    encoder_close(&entry);
+    fixture_close(&fixture);
+}
+
 /* An entry of another kind than commands (a barrier) moves the index alone. */
 static void test_empty_entries_count(void **state)
 {
@@ -298,7 +323,7 @@ static void test_empty_entries_count(void **state)
     fixture_apply(&fixture, &entry, &count);
     assert_int_equal(count, 0);
     fixture_commit(&fixture);
-    assert_int_equal(store_durable_index(fixture.store), 7);
+    assert_int_equal(store_committed_index(fixture.store), 7);
     assert_true(state_hash_equal(before, store_state_hash(fixture.store)));
     fixture_close(&fixture);
 }
@@ -465,7 +490,7 @@ static void test_a_full_map_is_no_space(void **state)
             rc = store_commit(fixture.store, &error);
     }
     assert_int_equal(rc, ERR_NO_SPACE);
-    uint64_t durable = store_durable_index(fixture.store);
+    uint64_t durable = store_committed_index(fixture.store);
     fixture_reopen(&fixture); /* With a larger map. */
     assert_int_equal(store_applied_index(fixture.store), durable);
     expect_whole(&fixture);
@@ -596,6 +621,7 @@ int main(void)
         cmocka_unit_test(test_scheduled_messages_are_refused),
         cmocka_unit_test(test_messages_come_back_unchanged),
         cmocka_unit_test(test_reopening_skips_what_was_applied),
+        cmocka_unit_test(test_a_commit_is_durable_with_the_next),
         cmocka_unit_test(test_empty_entries_count),
         cmocka_unit_test(test_the_clock_never_runs_back),
         cmocka_unit_test(test_views_stand_still),
