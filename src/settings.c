@@ -14,6 +14,7 @@
 enum kind {
     KIND_TEXT,
     KIND_LIST, /* Repeatable; listen alone. */
+    KIND_MEMBERS,
     KIND_U32,
     KIND_U64,
     KIND_SWITCH,
@@ -52,6 +53,16 @@ static const struct setting table[] = {
      "what peers dial (default: the listen address)", NULL},
     {"advertise-url", "URL", NULL, KIND_TEXT, AT(advertise_url), 0, 0,
      "this node's API as others see it (default: from --listen)", NULL},
+    {"initial-cluster", "1=HOST:PORT,2=...", NULL, KIND_MEMBERS, AT(members), 0,
+     0,
+     "the first members, the same on each of them; ignored once the data "
+     "directory holds state (default: this node alone)",
+     NULL},
+    {"cluster-secret-file", "FILE", NULL, KIND_TEXT, AT(cluster_secret_file), 0,
+     0,
+     "what nodes prove to each other that they know; or its value in "
+     "POSTOFFICE_CLUSTER_SECRET",
+     NULL},
     {"election-timeout-ms", "MS", "1000", KIND_U32, AT(election_timeout_ms), 50,
      60000, "how long a leader may be silent", NULL},
     {"heartbeat-ms", "MS", "100", KIND_U32, AT(heartbeat_ms), 5, 10000,
@@ -157,6 +168,30 @@ static bool add_listen(struct settings *settings, const char *text)
     return true;
 }
 
+/* "1=a:1,2=b:2": ids and addresses, each once. */
+static bool set_members(struct settings *settings, const char *text)
+{
+    char *rest = (char *)arena_copy(&texts, slice_text(text)).data;
+    char *word;
+    settings->member_count = 0;
+    while ((word = strsep(&rest, ",")) != NULL) {
+        char *end;
+        unsigned long id = strtoul(word, &end, 10);
+        if (!isdigit((unsigned char)word[0]) || *end != '=' || id < 1 ||
+            id > 65535 || !looks_like_address(end + 1) ||
+            settings->member_count == SETTINGS_MEMBERS_MAX)
+            return false;
+        for (uint32_t i = 0; i < settings->member_count; i++) {
+            if (settings->members[i].id == id ||
+                strcmp(settings->members[i].address, end + 1) == 0)
+                return false;
+        }
+        settings->members[settings->member_count++] =
+            (struct settings_member){.id = (uint32_t)id, .address = end + 1};
+    }
+    return true;
+}
+
 static bool set_value(struct settings *settings, const struct setting *setting,
                       const char *text)
 {
@@ -168,6 +203,8 @@ static bool set_value(struct settings *settings, const struct setting *setting,
         return text[0] != '\0';
     case KIND_LIST:
         return add_listen(settings, text);
+    case KIND_MEMBERS:
+        return set_members(settings, text);
     case KIND_U32:
         if (!parse_number(text, setting, &number))
             return false;
@@ -316,6 +353,11 @@ static void print_value(const struct settings *settings,
         for (uint32_t i = 0; i < settings->listen_count; i++)
             fprintf(to, "%s%s", i == 0 ? "" : ",", settings->listen[i]);
         break;
+    case KIND_MEMBERS:
+        for (uint32_t i = 0; i < settings->member_count; i++)
+            fprintf(to, "%s%u=%s", i == 0 ? "" : ",", settings->members[i].id,
+                    settings->members[i].address);
+        break;
     case KIND_U32:
         fprintf(to, "%u", *(const uint32_t *)field);
         break;
@@ -350,8 +392,69 @@ static bool is_loopback(const char *address)
            strncmp(address, "[::1]:", 6) == 0;
 }
 
+enum { SECRET_BYTES_MIN = 16, SECRET_BYTES_MAX = 4096 };
+
+static int read_secret(const char *path, char *text, size_t *ret_length,
+                       struct error *error)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return error_system(error, errno, "--cluster-secret-file %s", path);
+    *ret_length = fread(text, 1, SECRET_BYTES_MAX + 1, file);
+    int rc = 0;
+    if (ferror(file))
+        rc = error_system(error, errno, "read %s", path);
+    fclose(file);
+    return rc;
+}
+
+int settings_secret(const struct settings *settings, struct slice *ret_secret,
+                    struct error *error)
+{
+    static char text[SECRET_BYTES_MAX + 1];
+    const char *given = getenv("POSTOFFICE_CLUSTER_SECRET");
+    size_t length = 0;
+    *ret_secret = slice_of(NULL, 0);
+    if (settings->cluster_secret_file != NULL) {
+        int rc =
+            read_secret(settings->cluster_secret_file, text, &length, error);
+        if (rc != 0)
+            return rc;
+    } else if (given != NULL && given[0] != '\0') {
+        length = strnlen(given, sizeof text);
+        memcpy(text, given, length);
+    } else {
+        return 0;
+    }
+    size_t start = 0;
+    while (length > start && isspace((unsigned char)text[length - 1]))
+        length--;
+    while (start < length && isspace((unsigned char)text[start]))
+        start++;
+    if (length - start < SECRET_BYTES_MIN || length > SECRET_BYTES_MAX)
+        return error_set(error, ERR_INVALID,
+                         "the cluster secret must have %d to %d bytes",
+                         SECRET_BYTES_MIN, SECRET_BYTES_MAX);
+    *ret_secret = slice_of(text + start, length - start);
+    return 0;
+}
+
+/* This node is one of the members it names, under its own address. */
+static int check_members(const struct settings *settings, struct error *error)
+{
+    bool found = settings->member_count == 0;
+    for (uint32_t i = 0; i < settings->member_count; i++)
+        found |= settings->members[i].id == settings->node_id;
+    return found ? 0
+                 : error_set(error, ERR_INVALID,
+                             "--initial-cluster does not name --node-id %u",
+                             settings->node_id);
+}
+
 int settings_check(const struct settings *settings, struct error *error)
 {
+    if (check_members(settings, error) != 0)
+        return error->code;
     if (settings->heartbeat_ms * 3 > settings->election_timeout_ms)
         return error_set(error, ERR_INVALID,
                          "--heartbeat-ms (%u) must be at most a third of "

@@ -10,11 +10,17 @@
 
 #include "base/error.h"
 #include "base/logger.h"
+#include "base/slice.h"
 
 #include <stdint.h>
 #include <stdio.h>
 
-enum { SETTINGS_LISTEN_MAX = 16 };
+enum { SETTINGS_LISTEN_MAX = 16, SETTINGS_MEMBERS_MAX = 7 };
+
+struct settings_member {
+    uint32_t id;
+    const char *address; /* host:port */
+};
 
 struct settings {
     const char *listen[SETTINGS_LISTEN_MAX];
@@ -24,6 +30,10 @@ struct settings {
     const char *raft_listen;
     const char *raft_advertise; /* NULL: as raft_listen. */
     const char *advertise_url;  /* NULL: from the first listen address. */
+    struct settings_member members[SETTINGS_MEMBERS_MAX]; /* The first ones;
+                                                           * none: alone. */
+    uint32_t member_count;
+    const char *cluster_secret_file; /* NULL: none. */
     uint32_t election_timeout_ms;
     uint32_t heartbeat_ms;
     bool insecure_no_auth;
@@ -47,6 +57,12 @@ void settings_parse(struct settings *settings, int argc, char **argv);
 /* One line a setting: name, value, source, with tabs between them; secrets
  * masked. */
 void settings_print(const struct settings *settings, FILE *to);
+
+/* The cluster secret, from its file or from POSTOFFICE_CLUSTER_SECRET, without
+ * white space at its ends; ret_secret empty when there is none. It lives as
+ * long as the program. ERR_INVALID, ERR_IO. */
+int settings_secret(const struct settings *settings, struct slice *ret_secret,
+                    struct error *error);
 
 /* What no single setting shows: bounds between them, and that the API is not
  * open to the world unasked. ERR_INVALID with words. */
