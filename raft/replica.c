@@ -11,11 +11,6 @@ _Static_assert((int)ENTRY_COMMAND == (int)RAFT_COMMAND &&
                    (int)ENTRY_CHANGE == (int)RAFT_CHANGE,
                "entry types pass between the core and the log unchanged");
 
-enum {
-    /* Entries on their way to one member; ours hold up to 256 KiB each. */
-    INFLIGHT_ENTRIES_MAX = 16,
-};
-
 /* --- Effects ------------------------------------------------------------ */
 
 static struct replica_effect *effect_at(const struct replica *replica, size_t i)
@@ -222,25 +217,56 @@ static void take_entries(struct replica *replica,
     raft_free(update->entries.batch[0].batch);
 }
 
+static void stamp_result(const struct replica *replica,
+                         struct replica_effect *effect)
+{
+    if (effect->send.message.append_entries_result.term ==
+            replica->followed_term &&
+        effect->send.to == replica->followed_id)
+        effect->send.stamp = replica->followed_stamp;
+}
+
+static void take_message(struct replica *replica,
+                         const struct raft_message *message)
+{
+    struct replica_effect *effect = replica_push_effect(replica);
+    struct raft_message *copy = &effect->send.message;
+    effect->type = REPLICA_SEND;
+    effect->send.to = message->server_id;
+    *copy = *message;
+    /* They point into the core and live only until its next step. */
+    copy->server_address = NULL;
+    switch (message->type) {
+    case RAFT_APPEND_ENTRIES:
+        copy->append_entries.entries = NULL;
+        effect->send.stamp.time_ms = replica->now_ms;
+        break;
+    case RAFT_APPEND_ENTRIES_RESULT:
+        stamp_result(replica, effect);
+        break;
+    case RAFT_REQUEST_VOTE:
+        /* The core would go on disturbing in later terms, when there may be
+         * a leader that nobody has asked. */
+        if (copy->request_vote.term != replica->disrupt_term)
+            copy->request_vote.disrupt_leader = false;
+        break;
+    case RAFT_REQUEST_VOTE_RESULT:
+        if (!copy->request_vote_result.vote_granted)
+            copy->request_vote_result.term =
+                guard_refusal_term(copy->request_vote_result.term,
+                                   raft_current_term(&replica->raft));
+        break;
+    case RAFT_INSTALL_SNAPSHOT:
+    case RAFT_TIMEOUT_NOW:
+        break;
+    }
+}
+
 static void take_messages(struct replica *replica,
                           const struct raft_update *update)
 {
-    for (unsigned i = 0; i < update->messages.n; i++) {
-        const struct raft_message *message = &update->messages.batch[i];
-        struct replica_effect *effect = replica_push_effect(replica);
-        effect->type = REPLICA_SEND;
-        effect->send.to = message->server_id;
-        effect->send.message = *message;
-        /* They point into the core and live only until its next step. */
-        effect->send.message.server_address = NULL;
-        if (message->type == RAFT_APPEND_ENTRIES)
-            effect->send.message.append_entries.entries = NULL;
-        struct raft_request_vote_result *result =
-            &effect->send.message.request_vote_result;
-        if (message->type == RAFT_REQUEST_VOTE_RESULT && !result->vote_granted)
-            result->term = guard_refusal_term(
-                result->term, raft_current_term(&replica->raft));
-    }
+    for (unsigned i = 0; i < update->messages.n; i++)
+        take_message(replica, &update->messages.batch[i]);
 }
 
 static void take_update(struct replica *replica,
@@ -262,9 +288,6 @@ static void take_update(struct replica *replica,
         guard_commit(replica->commit_index, raft_commit_index(&replica->raft));
 }
 
-static int submit(struct replica *replica, enum entry_type type,
-                  struct buffer *payload, uint64_t *ret_index);
-
 /* A new leader first commits an entry of its own term. The core's barrier will
  * do, when it wrote one. */
 static void note_leadership(struct replica *replica)
@@ -280,15 +303,11 @@ static void note_leadership(struct replica *replica)
     replica->leader_term = term;
     replica->barrier_index = 0;
     uint64_t last = replica->tail.last_index;
-    if (guard_needs_barrier(term, tail_term(&replica->tail, last))) {
-        struct buffer *empty = entry_copy(slice_of(NULL, 0));
-        int rc = empty == NULL ? RAFT_NOMEM
-                               : submit(replica, ENTRY_BARRIER, empty, &last);
-        if (rc != 0) {
-            buffer_unref(empty);
-            replica_fail(replica, rc, "the barrier of a new leader");
-        }
-    }
+    replica->lease = (struct lease){0};
+    replica->transfer_index = 0;
+    replica->transferring = false;
+    if (guard_needs_barrier(term, tail_term(&replica->tail, last)))
+        replica_submit_barrier(replica, &last);
     replica->barrier_index = last;
 }
 
@@ -310,9 +329,8 @@ int replica_step(struct replica *replica, uint64_t now_ms,
 
 /* --- Events ------------------------------------------------------------- */
 
-/* Takes the reference when it returns 0; else libraft's code. */
-static int submit(struct replica *replica, enum entry_type type,
-                  struct buffer *payload, uint64_t *ret_index)
+int replica_submit_entry(struct replica *replica, enum entry_type type,
+                         struct buffer *payload, uint64_t *ret_index)
 {
     struct slice bytes = buffer_slice(payload);
     uint64_t index = replica->tail.last_index + 1;
@@ -346,12 +364,24 @@ static int submit(struct replica *replica, enum entry_type type,
     return 0;
 }
 
+void replica_submit_barrier(struct replica *replica, uint64_t *ret_index)
+{
+    struct buffer *empty = entry_copy(slice_of(NULL, 0));
+    int rc = empty == NULL ? RAFT_NOMEM
+                           : replica_submit_entry(replica, ENTRY_BARRIER, empty,
+                                                  ret_index);
+    if (rc == 0)
+        return;
+    buffer_unref(empty);
+    replica_fail(replica, rc, "a barrier");
+}
+
 int replica_submit(struct replica *replica, uint64_t now_ms,
                    struct buffer *command, uint64_t *ret_index)
 {
     if (now_ms > replica->now_ms)
         replica->now_ms = now_ms;
-    int rc = submit(replica, ENTRY_COMMAND, command, ret_index);
+    int rc = replica_submit_entry(replica, ENTRY_COMMAND, command, ret_index);
     if (rc == RAFT_NOTLEADER)
         return ERR_NOT_LEADER;
     if (rc != 0) {
@@ -370,6 +400,7 @@ void replica_tick(struct replica *replica, uint64_t now_ms)
     int rc = replica_step(replica, now_ms, &event);
     if (rc != 0)
         replica_fail(replica, rc, "a timeout");
+    replica_end_transfer(replica);
 }
 
 uint64_t replica_deadline_ms(const struct replica *replica)
@@ -461,43 +492,6 @@ void replica_handed(struct replica *replica)
 {
     assert(replica->handed_index < replica->commit_index);
     replica->handed_index++;
-}
-
-/* --- State -------------------------------------------------------------- */
-
-uint64_t replica_leading(const struct replica *replica)
-{
-    bool leading = replica->leader_term != 0 && replica->barrier_index != 0 &&
-                   replica->commit_index >= replica->barrier_index &&
-                   replica->handed_index >= replica->barrier_index;
-    return leading ? replica->leader_term : 0;
-}
-
-struct replica_status replica_status(const struct replica *replica)
-{
-    raft_id leader = 0;
-    const char *address;
-    /* libraft's getters take a struct that they do not change. */
-    struct raft *raft = (struct raft *)&replica->raft;
-    raft_leader(raft, &leader, &address);
-    return (struct replica_status){
-        .state = raft_state(raft),
-        .term = raft_current_term(raft),
-        .leader_id = leader,
-        .commit_index = replica->commit_index,
-        .last_index = replica->tail.last_index,
-        .persisted_index = replica->raft.last_stored,
-        .handed_index = replica->handed_index,
-        .sole_voter =
-            guard_is_sole_voter(&replica->raft.configuration, raft->id),
-    };
-}
-
-int replica_failure(const struct replica *replica, struct error *error)
-{
-    if (replica->failure.code != 0)
-        *error = replica->failure;
-    return replica->failure.code;
 }
 
 /* --- Beginning and end -------------------------------------------------- */
@@ -623,11 +617,13 @@ int replica_new(const struct replica_options *options,
     raft_set_election_timeout(&replica->raft, options->election_timeout_ms);
     raft_set_heartbeat_timeout(&replica->raft, options->heartbeat_ms);
     raft_set_pre_vote(&replica->raft, true);
-    raft_set_max_inflight_entries(&replica->raft, INFLIGHT_ENTRIES_MAX);
+    raft_set_max_inflight_entries(&replica->raft, REPLICA_WINDOW_ENTRIES);
     /* B9: at the threshold the core refuses its own barrier. Space is checked
      * before submitting. */
     raft_set_capacity_threshold(&replica->raft, 0);
     load_log(replica, start);
+    /* It may have followed a leader until just now. */
+    replica->promise_until_ms = start->now_ms + options->election_timeout_ms;
     rc = start_core(replica, start);
     if (rc != 0) {
         replica_free(replica);

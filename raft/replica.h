@@ -22,7 +22,7 @@
 #define POSTOFFICE_RAFT_REPLICA_H
 
 #include "base/error.h"
-#include "raft/entry.h"
+#include "raft/frame.h"
 
 #include <raft.h>
 
@@ -58,6 +58,11 @@ void replica_free(struct replica *replica); /* NULL is fine. */
 
 /* --- Effects ------------------------------------------------------------ */
 
+enum {
+    /* Entries on their way to one member; ours hold up to 256 KiB each. */
+    REPLICA_WINDOW_ENTRIES = 16,
+};
+
 enum replica_effect_type { REPLICA_PERSIST_VOTE, REPLICA_APPEND, REPLICA_SEND };
 
 struct replica_effect {
@@ -77,10 +82,13 @@ struct replica_effect {
             size_t count;
         } append;
         /* May be lost. AppendEntries: the entries themselves are loaded by
-         * whoever sends; the pointers in here are not valid. */
+         * whoever sends; the pointers in here are not valid. The stamp goes
+         * with it: an AppendEntries has its own time, a result that of the
+         * newest one that its receiver had of that leader. */
         struct {
             uint64_t to;
             struct raft_message message;
+            struct frame_stamp stamp;
         } send;
     };
 };
@@ -110,7 +118,15 @@ void replica_persisted(struct replica *replica, uint64_t now_ms,
  * are taken. Installing a snapshot is not for this function: its state is
  * staged first. */
 void replica_receive(struct replica *replica, uint64_t now_ms, uint64_t from,
-                     const struct raft_message *message, struct entry *entries);
+                     const struct raft_message *message,
+                     const struct frame_stamp *stamp, struct entry *entries);
+
+/* Asks this voter, which must have everything that this leader has, to take
+ * over at once. From now on this leader takes no commands and has no lease; if
+ * it still leads after an election timeout it does again, the lease once an
+ * entry of after is committed. Errors: ERR_NOT_LEADER, ERR_BUSY (it has not
+ * everything), ERR_NOT_FOUND (no such voter). */
+int replica_transfer(struct replica *replica, uint64_t now_ms, uint64_t to);
 
 /* The store holds everything up to durable_index, and the log may forget what
  * is at or below base_index. False: not now; then the log must keep it. */
@@ -139,6 +155,30 @@ void replica_handed(struct replica *replica);
  * everything before it handed over; 0: it does not. */
 uint64_t replica_leading(const struct replica *replica);
 
+/* Until when (as now_ms) no other member can have been elected; 0: unknown.
+ * Only while replica_leading(). UINT64_MAX for a sole voter. */
+uint64_t replica_lease_until_ms(const struct replica *replica, uint64_t now_ms);
+
+/* An entry in memory, borrowed until the next event; NULL: read it from the
+ * log. */
+const struct entry *replica_entry(const struct replica *replica,
+                                  uint64_t index);
+/* 0: unknown. */
+uint64_t replica_term_of(const struct replica *replica, uint64_t index);
+
+struct replica_member {
+    uint64_t id;
+    const char *address; /* Borrowed until the next event. */
+    bool voter;
+    uint64_t match_index; /* As the leader knows it; 0 elsewhere. */
+};
+/* How many there are by the newest configuration, and each of them. */
+unsigned replica_members(const struct replica *replica);
+struct replica_member replica_member(const struct replica *replica,
+                                     unsigned number);
+/* The index of that configuration; 0: none. */
+uint64_t replica_configuration(const struct replica *replica);
+
 struct replica_status {
     enum raft_state state;
     uint64_t term;
@@ -148,6 +188,7 @@ struct replica_status {
     uint64_t persisted_index;
     uint64_t handed_index;
     bool sole_voter;
+    bool transferring; /* No commands are taken meanwhile. */
 };
 struct replica_status replica_status(const struct replica *replica);
 

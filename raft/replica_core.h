@@ -4,6 +4,7 @@
 #define POSTOFFICE_RAFT_REPLICA_CORE_H
 
 #include "raft/guard.h"
+#include "raft/lease.h"
 #include "raft/replica.h"
 #include "raft/tail.h"
 
@@ -32,6 +33,19 @@ struct replica {
     /* While leader. */
     uint64_t leader_term; /* 0: no leader. */
     uint64_t barrier_index;
+    struct lease lease; /* Of leader_term. */
+    /* The last index when another was asked to take over: it can be elected
+     * out of turn, with a log of just this length, until more is committed. */
+    uint64_t transfer_index;
+    bool transferring;
+    /* As a follower: the newest request of whom it follows. */
+    uint64_t followed_id;
+    uint64_t followed_term;
+    struct frame_stamp followed_stamp;
+    /* Until then nobody else gets its vote: what the lease rests on. */
+    uint64_t promise_until_ms;
+    /* The one term for which the leader before allowed to be disturbed. */
+    uint64_t disrupt_term;
     /* Effects not yet taken, a ring. */
     struct replica_effect *effects;
     size_t effects_start;
@@ -52,6 +66,14 @@ int replica_step(struct replica *replica, uint64_t now_ms,
                  struct raft_event *event);
 /* The core refused what it may not refuse. */
 void replica_fail(struct replica *replica, int code, const char *event);
+/* As submit, of any type; takes the reference when it returns 0, else
+ * libraft's code. */
+int replica_submit_entry(struct replica *replica, enum entry_type type,
+                         struct buffer *payload, uint64_t *ret_index);
+/* Commits what was submitted before, in this term. */
+void replica_submit_barrier(struct replica *replica, uint64_t *ret_index);
+/* Whether the core has given up a transfer: goes on as before. */
+void replica_end_transfer(struct replica *replica);
 /* Reports the CHANGE at this index to the core as committed. */
 void replica_settle(struct replica *replica, uint64_t index);
 struct replica_effect *replica_push_effect(struct replica *replica);

@@ -113,6 +113,16 @@ static void receive_entries(struct replica *replica, uint64_t now_ms,
     free(raw);
 }
 
+/* The time cannot be later than now, whatever the other one says. */
+static void note_answer(struct replica *replica, uint64_t now_ms,
+                        const struct raft_message *message,
+                        const struct frame_stamp *stamp)
+{
+    if (replica->leader_term != 0 && stamp->time_ms <= now_ms &&
+        message->append_entries_result.term == replica->leader_term)
+        lease_answered(&replica->lease, message->server_id, stamp->time_ms);
+}
+
 static void receive_result(struct replica *replica, uint64_t now_ms,
                            struct raft_message *message)
 {
@@ -136,6 +146,40 @@ static void receive_vote(struct replica *replica, uint64_t now_ms,
         step_message(replica, now_ms, message);
 }
 
+/* Connections overtake each other: the newest request counts. */
+static void note_request(struct replica *replica, uint64_t now_ms,
+                         const struct raft_message *message,
+                         const struct frame_stamp *stamp)
+{
+    uint64_t term = message->append_entries.term;
+    replica->promise_until_ms = now_ms + replica->options.election_timeout_ms;
+    if (term == replica->followed_term &&
+        message->server_id == replica->followed_id &&
+        stamp->time_ms <= replica->followed_stamp.time_ms)
+        return;
+    replica->followed_term = term;
+    replica->followed_id = message->server_id;
+    replica->followed_stamp = *stamp;
+}
+
+/* Whoever follows a leader gives its vote to nobody, unless the leader itself
+ * asked for that. The core forgets this at a restart. */
+static bool may_vote(const struct replica *replica, uint64_t now_ms,
+                     const struct raft_message *message)
+{
+    return message->request_vote.disrupt_leader ||
+           now_ms >= replica->promise_until_ms;
+}
+
+static void receive_timeout_now(struct replica *replica, uint64_t now_ms,
+                                struct raft_message *message)
+{
+    uint64_t term = raft_current_term(&replica->raft);
+    if (message->timeout_now.term == term)
+        replica->disrupt_term = term + 1;
+    step_message(replica, now_ms, message);
+}
+
 static void drop_entries(const struct raft_message *message,
                          struct entry *entries)
 {
@@ -146,7 +190,8 @@ static void drop_entries(const struct raft_message *message,
 }
 
 void replica_receive(struct replica *replica, uint64_t now_ms, uint64_t from,
-                     const struct raft_message *message, struct entry *entries)
+                     const struct raft_message *message,
+                     const struct frame_stamp *stamp, struct entry *entries)
 {
     uint64_t term = raft_current_term(&replica->raft);
     struct raft_message copy = *message;
@@ -160,17 +205,22 @@ void replica_receive(struct replica *replica, uint64_t now_ms, uint64_t from,
                                message)) {
         switch (message->type) {
         case RAFT_APPEND_ENTRIES:
+            note_request(replica, now_ms, &copy, stamp);
             receive_entries(replica, now_ms, &copy, entries);
             break;
         case RAFT_APPEND_ENTRIES_RESULT:
+            note_answer(replica, now_ms, &copy, stamp);
             receive_result(replica, now_ms, &copy);
             break;
         case RAFT_REQUEST_VOTE_RESULT:
             receive_vote(replica, now_ms, &copy);
             break;
         case RAFT_REQUEST_VOTE:
+            if (may_vote(replica, now_ms, &copy))
+                step_message(replica, now_ms, &copy);
+            break;
         case RAFT_TIMEOUT_NOW:
-            step_message(replica, now_ms, &copy);
+            receive_timeout_now(replica, now_ms, &copy);
             break;
         case RAFT_INSTALL_SNAPSHOT:
             break; /* Stepped only once its state is here. */

@@ -49,6 +49,7 @@ struct message {
     unsigned from;
     unsigned to;
     struct raft_message raft;
+    struct frame_stamp stamp;
     struct record *records;
 };
 
@@ -286,12 +287,14 @@ static void put_message(struct simulation *simulation, struct message *message)
 }
 
 static void send_message(struct simulation *simulation, struct member *member,
-                         const struct raft_message *raft)
+                         const struct raft_message *raft,
+                         const struct frame_stamp *stamp)
 {
     struct message message = {
         .from = (unsigned)(member->id - 1),
         .to = (unsigned)(raft->server_id - 1),
         .raft = *raft,
+        .stamp = *stamp,
     };
     assert(message.to < simulation->options.members);
     check_promise(simulation, member, raft);
@@ -320,7 +323,7 @@ static void deliver(struct simulation *simulation, struct message *message)
                 entry_of(message->raft.append_entries.prev_log_index + 1 + i,
                          &message->records[i]);
         replica_receive(member->replica, simulation->now_ms, message->from + 1,
-                        &message->raft, entries);
+                        &message->raft, &message->stamp, entries);
         settle(simulation, member);
     }
     free(entries);
@@ -402,7 +405,8 @@ static void perform(struct simulation *simulation, struct member *member)
             perform_append(simulation, member, &effect);
             break;
         case REPLICA_SEND:
-            send_message(simulation, member, &effect.send.message);
+            send_message(simulation, member, &effect.send.message,
+                         &effect.send.stamp);
             break;
         }
         replica_effect_close(&effect);
@@ -481,6 +485,41 @@ static void check_leader(struct simulation *simulation, struct member *member)
             violate(simulation,
                     "the leader of term %" PRIu64 " lacks entry %" PRIu64, term,
                     i);
+}
+
+/* While a leader has its lease nobody else leads in a later term: what it
+ * delivers and reads then is its alone. */
+static void check_lease(struct simulation *simulation,
+                        const struct member *member)
+{
+    uint64_t now = simulation->now_ms;
+    if (member->replica == NULL ||
+        replica_lease_until_ms(member->replica, now) <= now)
+        return;
+    simulation->result->leases++;
+    uint64_t term = replica_leading(member->replica);
+    for (unsigned i = 0; i < simulation->options.members; i++) {
+        const struct member *other = &simulation->members[i];
+        if (other == member || other->replica == NULL)
+            continue;
+        struct replica_status status = replica_status(other->replica);
+        if (status.state == RAFT_LEADER && status.term > term)
+            violate(simulation,
+                    "a leader of term %" PRIu64 " while term %" PRIu64
+                    " has its lease",
+                    status.term, term);
+    }
+}
+
+/* Leadership goes to whom has everything, if anyone. */
+static void transfer(struct simulation *simulation, struct member *member)
+{
+    uint64_t to = below(simulation, simulation->options.members) + 1;
+    if (to == member->id)
+        return;
+    if (replica_transfer(member->replica, simulation->now_ms, to) == 0)
+        simulation->result->transfers++;
+    settle(simulation, member);
 }
 
 /* After every event. */
@@ -657,6 +696,8 @@ static void step_member(struct simulation *simulation, struct member *member)
     }
     if (replica_leading(member->replica) != 0 && chance(simulation, 200))
         submit(simulation, member);
+    if (replica_leading(member->replica) != 0 && chance(simulation, 3))
+        transfer(simulation, member);
     if (chance(simulation, 30))
         save_store(simulation, member);
     if (!simulation->quiet && chance(simulation, 3))
@@ -674,6 +715,8 @@ static void run_for(struct simulation *simulation, uint64_t milliseconds)
         deliver_due(simulation);
         for (unsigned i = 0; i < simulation->options.members; i++)
             step_member(simulation, &simulation->members[i]);
+        for (unsigned i = 0; i < simulation->options.members; i++)
+            check_lease(simulation, &simulation->members[i]);
     }
 }
 

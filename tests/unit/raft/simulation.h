@@ -33,6 +33,8 @@ struct simulation_result {
     uint64_t committed;
     uint64_t crashes;
     uint64_t elections;
+    uint64_t transfers; /* That were begun. */
+    uint64_t leases;    /* Milliseconds in which a leader had one. */
     uint64_t forgotten; /* Entries that logs were relieved of. */
 };
 

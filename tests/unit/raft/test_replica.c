@@ -27,13 +27,17 @@ static void run_seeds(unsigned members, uint64_t seeds)
         sum.acknowledged += result.acknowledged;
         sum.crashes += result.crashes;
         sum.elections += result.elections;
+        sum.transfers += result.transfers;
+        sum.leases += result.leases;
         sum.forgotten += result.forgotten;
     }
     print_message("%u members, seeds 1 to %lu: %lu acknowledged, %lu crashes, "
-                  "%lu elections, %lu entries forgotten\n",
+                  "%lu elections, %lu transfers, a lease for %lu ms, "
+                  "%lu entries forgotten\n",
                   members, (unsigned long)seeds,
                   (unsigned long)sum.acknowledged, (unsigned long)sum.crashes,
-                  (unsigned long)sum.elections, (unsigned long)sum.forgotten);
+                  (unsigned long)sum.elections, (unsigned long)sum.transfers,
+                  (unsigned long)sum.leases, (unsigned long)sum.forgotten);
     assert_true(sum.acknowledged > seeds * 100);
     assert_true(sum.crashes > seeds);
     assert_true(sum.forgotten > seeds);
@@ -202,6 +206,8 @@ static struct entry command(uint64_t index, uint64_t term)
 
 /* Performs everything; what was written is left to the caller. Returns the
  * generation of the last append, and the last result that was sent. */
+static const struct frame_stamp stamp;
+
 static uint64_t drain(struct replica *replica,
                       struct raft_append_entries_result *ret_result)
 {
@@ -226,7 +232,7 @@ static void test_an_old_leader_learns_the_term_only(void **state)
     struct replica *replica = start(3, 7);
     struct raft_append_entries_result result = {.last_log_index = 99};
     struct raft_message message = append_of(6, 0, 0, 0);
-    replica_receive(replica, 6000, 10, &message, NULL);
+    replica_receive(replica, 6000, 10, &message, &stamp, NULL);
     drain(replica, &result);
     assert_int_equal(result.term, 7);
     assert_int_equal(result.rejected, 0);
@@ -243,11 +249,11 @@ static void test_what_was_cut_is_never_acknowledged(void **state)
     struct raft_append_entries_result result = {0};
     struct entry entries[3] = {command(2, 7), command(3, 7), command(4, 7)};
     struct raft_message message = append_of(7, 1, 1, 3);
-    replica_receive(replica, 6000, 10, &message, entries);
+    replica_receive(replica, 6000, 10, &message, &stamp, entries);
     uint64_t first = drain(replica, &result);
     struct entry other = command(2, 8);
     message = append_of(8, 1, 1, 1);
-    replica_receive(replica, 6001, 11, &message, &other);
+    replica_receive(replica, 6001, 11, &message, &stamp, &other);
     uint64_t second = drain(replica, &result);
     assert_true(second > first);
     assert_int_equal(replica_status(replica).last_index, 2);
