@@ -36,6 +36,15 @@ apply_function apply_outcomes;         /* apply_outcome.c */
 /* Writes the messages that the entry's commands gathered: apply_message.c. */
 int apply_gathered(struct store *store, struct error *error);
 
+/* A request under a key, before it is carried out: result->code says whether
+ * it may be, or what came of it already. And behind it, when it was:
+ * apply_idempotency.c. */
+int idempotency_check(struct store *store, const struct idempotency *request,
+                      struct command_result *result, struct error *error);
+int idempotency_remember(struct store *store, const struct idempotency *request,
+                         const struct command_result *result,
+                         struct error *error);
+
 /* Puts words to a command body that cannot be decoded. */
 int apply_malformed(struct error *error, int code, const char *command);
 

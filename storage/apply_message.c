@@ -2,6 +2,7 @@
  * they are, in the entry, and are copied once, at the entry's end, into runs
  * that all its commands share. */
 #include "storage/apply.h"
+#include "storage/idempotency.h"
 
 /* Arrays that an unusually large entry has blown up are not kept. */
 enum { KEPT_CAPACITY = 16 * 1024 };
@@ -97,8 +98,8 @@ static void allot(struct store *store, struct topic_state *topic)
     machine_touch_topic(store, topic);
 }
 
-int apply_messages(struct store *store, const struct command *command,
-                   struct command_result *result, struct error *error)
+static int take(struct store *store, const struct command *command,
+                struct command_result *result, struct error *error)
 {
     uint32_t count;
     struct slice records;
@@ -122,6 +123,30 @@ int apply_messages(struct store *store, const struct command *command,
     for (size_t i = before; i < gathered->count; i++)
         allot(store, gathered->topics[i]);
     return 0;
+}
+
+/* A replay is known by its key: its messages are not even looked at. */
+static int take_once(struct store *store, const struct command *command,
+                     struct command_result *result, struct error *error)
+{
+    struct idempotency request;
+    int rc = idempotency_decode(command->idempotency, &request);
+    if (rc != 0)
+        return apply_malformed(error, rc, "messages");
+    rc = idempotency_check(store, &request, result, error);
+    if (rc == 0 && result->code == 0)
+        rc = take(store, command, result, error);
+    if (rc == 0 && result->code == 0)
+        rc = idempotency_remember(store, &request, result, error);
+    return rc;
+}
+
+int apply_messages(struct store *store, const struct command *command,
+                   struct command_result *result, struct error *error)
+{
+    return (command->flags & COMMAND_KEYED) != 0
+               ? take_once(store, command, result, error)
+               : take(store, command, result, error);
 }
 
 /* ---- Writing ---- */

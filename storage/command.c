@@ -5,7 +5,22 @@
 
 #include <assert.h>
 
-enum { ENVELOPE_LENGTH_OFFSET = 4 };
+enum { ENVELOPE_FLAGS_OFFSET = 2, ENVELOPE_LENGTH_OFFSET = 4 };
+
+/* A flag that is set without a meaning for the type is a newer program's. */
+static uint16_t flags_known(uint8_t type)
+{
+    return type == COMMAND_MESSAGES ? COMMAND_KEYED : 0;
+}
+
+/* Splits what is behind the envelope into the key's field and the body. */
+static int take_idempotency(struct command *command)
+{
+    struct decoder in = decoder_of(command->body);
+    command->idempotency = decoder_bytes(&in, decoder_u16(&in));
+    command->body = decoder_bytes(&in, decoder_left(&in));
+    return in.failed ? ERR_CORRUPT : 0;
+}
 
 int command_next(struct slice *entry, struct command *ret_command)
 {
@@ -21,9 +36,11 @@ int command_next(struct slice *entry, struct command *ret_command)
     command.body = decoder_bytes(&in, length);
     if (in.failed || command.version == 0)
         return ERR_CORRUPT;
-    /* No flag has a meaning yet: one that is set is a newer program's. */
-    if (command.version > COMMAND_VERSION || command.flags != 0)
+    if (command.version > COMMAND_VERSION ||
+        (command.flags & ~flags_known(command.type)) != 0)
         return ERR_VERSION;
+    if ((command.flags & COMMAND_KEYED) != 0 && take_idempotency(&command) != 0)
+        return ERR_CORRUPT;
     entry->data += in.offset;
     entry->length -= in.offset;
     *ret_command = command;
@@ -42,6 +59,11 @@ size_t command_begin(struct encoder *out, enum command_type type,
     encoder_u32(out, actor);
     assert(out->length - begun == COMMAND_ENVELOPE_SIZE);
     return begun;
+}
+
+void command_flag(struct encoder *out, size_t begun, enum command_flag flag)
+{
+    put_u16(out->data + begun + ENVELOPE_FLAGS_OFFSET, (uint16_t)flag);
 }
 
 void command_end(struct encoder *out, size_t begun)

@@ -4,7 +4,11 @@
  *
  *     version u8 | type u8 | flags u16 | length u32 | time_ms u64 | actor u32
  *
- * (little-endian, 20 bytes; `length` counts the body behind it) and a body.
+ * (little-endian, 20 bytes; `length` counts all that is behind it) and a body.
+ * The one flag, COMMAND_KEYED, says that a field {length u16, bytes} stands in
+ * front of the body: the request's idempotency key (idempotency.h). Only
+ * MESSAGES may have it.
+ *
  * Times and random values are chosen by the proposer and travel inside, so
  * that apply gives the same result on every node. Bodies that carry options
  * are tagged fields {tag u16, length u32, bytes}: a reader skips none, an
@@ -39,12 +43,15 @@ enum command_type {
                          * publisher's rows. */
 };
 
+enum command_flag { COMMAND_KEYED = 1 << 0 };
+
 struct command {
     uint8_t version;
-    uint8_t type; /* enum command_type */
-    uint16_t flags;
-    uint64_t time_ms; /* The proposer's wall clock. */
-    uint32_t actor;   /* Who asked: 0 is the system itself. */
+    uint8_t type;             /* enum command_type */
+    uint16_t flags;           /* enum command_flag */
+    uint64_t time_ms;         /* The proposer's wall clock. */
+    uint32_t actor;           /* Who asked: 0 is the system itself. */
+    struct slice idempotency; /* COMMAND_KEYED: for idempotency_decode(). */
     struct slice body;
 };
 
@@ -55,6 +62,8 @@ int command_next(struct slice *entry, struct command *ret_command);
  * by ending it with what begin returned. */
 size_t command_begin(struct encoder *out, enum command_type type,
                      uint64_t time_ms, uint32_t actor);
+/* What the flag announces must follow at once. */
+void command_flag(struct encoder *out, size_t begun, enum command_flag flag);
 void command_end(struct encoder *out, size_t begun);
 
 struct command_init {
@@ -123,6 +132,11 @@ enum { MESSAGE_HEADER_SIZE = 24 };
 /* Begins a MESSAGES command of `count` messages, which must follow. */
 size_t command_messages_begin(struct encoder *out, uint64_t time_ms,
                               uint32_t actor, uint32_t count);
+/* The same, carried out once under the request's key. NULL: it has none. */
+size_t command_messages_begin_once(struct encoder *out, uint64_t time_ms,
+                                   uint32_t actor,
+                                   const struct idempotency *request,
+                                   uint32_t count);
 /* Appends one record; received_ms is written as 0. */
 void message_encode(struct encoder *out, const struct message *message);
 /* Its size, exactly. */

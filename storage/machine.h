@@ -54,6 +54,7 @@ struct dirty_list {
 struct store {
     struct environment *environment;
     struct transaction transaction; /* txn NULL: none is open. */
+    uint64_t idempotency_keys_max;
     struct global_row global;
     struct global_row global_written; /* As LMDB has it. */
     struct state_hash hash;

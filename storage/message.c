@@ -4,6 +4,7 @@
  * checksum from then on. A record has one spelling only: tags ascend, and what
  * is absent has no tag. */
 #include "storage/command.h"
+#include "storage/idempotency.h"
 
 #include <assert.h>
 
@@ -18,7 +19,19 @@ enum { TAG_HEADER_SIZE = 3 };
 size_t command_messages_begin(struct encoder *out, uint64_t time_ms,
                               uint32_t actor, uint32_t count)
 {
+    return command_messages_begin_once(out, time_ms, actor, NULL, count);
+}
+
+size_t command_messages_begin_once(struct encoder *out, uint64_t time_ms,
+                                   uint32_t actor,
+                                   const struct idempotency *request,
+                                   uint32_t count)
+{
     size_t begun = command_begin(out, COMMAND_MESSAGES, time_ms, actor);
+    if (request != NULL) {
+        command_flag(out, begun, COMMAND_KEYED);
+        idempotency_encode(out, request);
+    }
     encoder_u32(out, count);
     return begun;
 }

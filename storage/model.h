@@ -140,4 +140,20 @@ struct message {
     struct slice payload;     /* As published. */
 };
 
+/* The request that a client may send again under the same key, so that it is
+ * carried out once. Routes are numbers in the log and never change. */
+enum idempotent_route {
+    IDEMPOTENT_MESSAGE = 1, /* POST /api/messages */
+    IDEMPOTENT_BULK = 2,    /* POST /api/bulk_messages */
+};
+enum { REQUEST_HASH_SIZE = 16 };
+
+struct idempotency {
+    uint32_t scope; /* Whose keys they are, so that nobody meets another's; 0:
+                     * a caller without a token. */
+    uint8_t route;  /* enum idempotent_route */
+    struct slice key;
+    uint8_t request_hash[REQUEST_HASH_SIZE]; /* idempotency_hash() */
+};
+
 #endif

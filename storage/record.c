@@ -194,6 +194,18 @@ int record_delete(struct transaction *transaction, enum database database,
     return rc == 0 ? 0 : lmdb_error(error, rc, database, key);
 }
 
+int record_count(struct transaction *transaction, enum database database,
+                 uint64_t *ret_count, struct error *error)
+{
+    MDB_stat stat;
+    int rc =
+        mdb_stat(transaction->txn, transaction->databases[database], &stat);
+    if (rc != 0)
+        return lmdb_error(error, rc, database, slice_of(NULL, 0));
+    *ret_count = stat.ms_entries;
+    return 0;
+}
+
 /* ---- Cursors ---- */
 
 int cursor_open(struct transaction *transaction, enum database database,

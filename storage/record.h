@@ -30,6 +30,10 @@ int record_insert(struct transaction *transaction, enum database database,
 int record_delete(struct transaction *transaction, enum database database,
                   struct slice key, struct error *error);
 
+/* How many records there are; LMDB keeps the number, nothing is walked. */
+int record_count(struct transaction *transaction, enum database database,
+                 uint64_t *ret_count, struct error *error);
+
 /* A record larger than a page, behind all others of its database: first room
  * for its content, which the caller fills in place, then the seal. Nothing
  * else may be done in the transaction between the two. */

@@ -3,7 +3,7 @@
 #include "storage/schema.h"
 
 #include "base/error.h"
-#include "storage/command.h"
+#include "storage/idempotency.h"
 
 #include <assert.h>
 #include <xxhash.h>
@@ -112,6 +112,31 @@ struct key key_of_triple(uint32_t topic_id, enum publisher_type type,
     return key;
 }
 
+static void key_bytes(struct key *key, struct slice bytes)
+{
+    memcpy(key_extend(key, bytes.length), bytes.data, bytes.length);
+}
+
+/* The client's key as it is and not its hash: two keys are never taken for
+ * one. */
+struct key key_of_idempotency(const struct idempotency *request)
+{
+    struct key key = key_of_u32(request->scope);
+    key_u8(&key, request->route);
+    key_bytes(&key, request->key);
+    return key;
+}
+
+struct key key_of_idempotency_time(uint64_t until_ms, struct slice idem_key)
+{
+    struct key key = key_of_u64(until_ms);
+    key_bytes(&key, idem_key);
+    return key;
+}
+
+static_assert(KEY_SIZE_MAX >= 8 + 4 + 1 + IDEMPOTENCY_KEY_MAX,
+              "the longest key of idem_time fits");
+
 int key_read_u32(struct slice key, uint32_t *ret_id)
 {
     if (key.length != 4)
@@ -145,6 +170,16 @@ int key_read_due(struct slice key, uint64_t *ret_due_ms, uint64_t *ret_position)
         return ERR_CORRUPT;
     *ret_due_ms = get_key_u64(key.data + 4);
     *ret_position = get_key_u64(key.data + 12);
+    return 0;
+}
+
+int key_read_idempotency_time(struct slice key, uint64_t *ret_until_ms,
+                              struct slice *ret_key)
+{
+    if (key.length <= 8)
+        return ERR_CORRUPT;
+    *ret_until_ms = get_key_u64(key.data);
+    *ret_key = slice_of(key.data + 8, key.length - 8);
     return 0;
 }
 
@@ -256,6 +291,29 @@ int id_row_decode(struct slice content, uint32_t *ret_id)
     struct decoder in = decoder_of(content);
     *ret_id = decoder_u32(&in);
     return ended(&in);
+}
+
+void idempotency_row_encode(struct encoder *out,
+                            const struct idempotency_row *row)
+{
+    encoder_u64(out, row->until_ms);
+    encoder_u64(out, row->id);
+    encoder_u32(out, row->count);
+    encoder_bytes(out, slice_of(row->request_hash, sizeof row->request_hash));
+}
+
+int idempotency_row_decode(struct slice content,
+                           struct idempotency_row *ret_row)
+{
+    struct decoder in = decoder_of(content);
+    ret_row->until_ms = decoder_u64(&in);
+    ret_row->id = decoder_u64(&in);
+    ret_row->count = decoder_u32(&in);
+    struct slice hash = decoder_bytes(&in, sizeof ret_row->request_hash);
+    int rc = ended(&in);
+    if (rc == 0)
+        memcpy(ret_row->request_hash, hash.data, hash.length);
+    return rc;
 }
 
 void exception_row_encode(struct encoder *out, const struct exception_row *row)

@@ -3,7 +3,8 @@
  * Keys are big-endian, so that LMDB's order is the numbers' order; rows are
  * little-endian. What one batch wrote together is one row, a run (run.h). The
  * numbers of the databases seed the checksums: they are frozen, as are the
- * formats. A change of any of them is a new SCHEMA_FORMAT.
+ * formats. A change of any of them is a new SCHEMA_FORMAT. Format 2 added idem
+ * and idem_time; a store of format 1 becomes one of format 2 when it is opened.
  *
  *     database    key                               row
  *     meta        name                              of this file: format,
@@ -22,6 +23,8 @@
  *     exs         publisher u32, state u8, position -
  *     rdue        publisher u32, due ms, position   -
  *     purge       publisher u32                     - (rows remain)
+ *     idem        scope u32, route u8, key          what the request gave
+ *     idem_time   until ms u64, key in idem         -
  *
  * Decoders return 0, ERR_CORRUPT or ERR_VERSION, and borrow.
  * Thread: any; plain data. */
@@ -32,7 +35,7 @@
 #include "storage/attempt.h"
 #include "storage/model.h"
 
-enum { SCHEMA_FORMAT = 1 };
+enum { SCHEMA_FORMAT = 2 };
 
 /* Name, number, LMDB's name, and whether it is part of the replicated state:
  * `meta` describes this file. */
@@ -51,7 +54,9 @@ enum { SCHEMA_FORMAT = 1 };
     X(DATABASE_EXCEPTION, 11, "exc", true)                                     \
     X(DATABASE_EXCEPTION_STATE, 12, "exs", true)                               \
     X(DATABASE_RETRY_DUE, 13, "rdue", true)                                    \
-    X(DATABASE_PURGE, 14, "purge", true)
+    X(DATABASE_PURGE, 14, "purge", true)                                       \
+    X(DATABASE_IDEMPOTENCY, 15, "idem", true)                                  \
+    X(DATABASE_IDEMPOTENCY_TIME, 16, "idem_time", true)
 enum database {
 #define DATABASE_ENUM(name, number, text, replicated) name = (number),
     DATABASES(DATABASE_ENUM)
@@ -63,7 +68,7 @@ bool database_replicated(enum database database);
 
 /* ---- Keys ---- */
 
-enum { KEY_SIZE_MAX = 256 };
+enum { KEY_SIZE_MAX = 288 };
 
 struct key {
     uint8_t bytes[KEY_SIZE_MAX];
@@ -93,6 +98,9 @@ struct key key_of_due(uint32_t publisher_id, uint64_t due_ms,
 struct key key_of_triple(uint32_t topic_id, enum publisher_type type,
                          struct slice target);
 
+struct key key_of_idempotency(const struct idempotency *request);
+struct key key_of_idempotency_time(uint64_t until_ms, struct slice key);
+
 /* Keys read back; a key of another length is corrupt. */
 int key_read_u32(struct slice key, uint32_t *ret_id);
 int key_read_position(struct slice key, uint32_t *ret_id,
@@ -100,6 +108,9 @@ int key_read_position(struct slice key, uint32_t *ret_id,
 int key_read_pair(struct slice key, uint32_t *ret_first, uint32_t *ret_second);
 int key_read_due(struct slice key, uint64_t *ret_due_ms,
                  uint64_t *ret_position);
+/* The key in idem is borrowed from `key`. */
+int key_read_idempotency_time(struct slice key, uint64_t *ret_until_ms,
+                              struct slice *ret_key);
 
 /* ---- Rows ---- */
 
@@ -153,6 +164,18 @@ int publisher_row_decode(struct slice content, struct publisher_row *ret_row);
 /* What a name or triple stands for. */
 void id_row_encode(struct encoder *out, uint32_t id);
 int id_row_decode(struct slice content, uint32_t *ret_id);
+
+/* What a request gave, for when it comes again. */
+struct idempotency_row {
+    uint64_t until_ms; /* By the log's clock; from then on it counts no more. */
+    uint64_t id;       /* The first message's; 0: there was none. */
+    uint32_t count;
+    uint8_t request_hash[REQUEST_HASH_SIZE];
+};
+void idempotency_row_encode(struct encoder *out,
+                            const struct idempotency_row *row);
+int idempotency_row_decode(struct slice content,
+                           struct idempotency_row *ret_row);
 
 /* A message that did not go through at the first attempt. It stays while a
  * retry is open, and behind a late success, for the sake of its attempts. */

@@ -50,7 +50,8 @@ static int meta_get_applied(struct store *store, struct error *error)
 }
 
 /* ERR_NOT_FOUND in a store that was never filled. */
-static int meta_check_format(struct store *store, struct error *error)
+static int meta_get_format(struct store *store, uint32_t *ret_format,
+                           struct error *error)
 {
     struct slice key = slice_text(META_KEY_FORMAT);
     struct slice content;
@@ -66,6 +67,7 @@ static int meta_check_format(struct store *store, struct error *error)
         return error_set(error, ERR_VERSION,
                          "the store has format %u, this program knows %u",
                          format, SCHEMA_FORMAT);
+    *ret_format = format;
     return 0;
 }
 
@@ -109,17 +111,31 @@ static int fill(struct store *store, struct error *error)
     return rc == 0 ? transaction_commit(&store->transaction, error) : rc;
 }
 
+/* What a newer format added is there, and empty: opening made it. An older
+ * program must not go on from here. */
+static int upgrade(struct store *store, struct error *error)
+{
+    int rc =
+        transaction_begin(store->environment, true, &store->transaction, error);
+    if (rc == 0)
+        rc = meta_put_format(store, error);
+    return rc == 0 ? transaction_commit(&store->transaction, error) : rc;
+}
+
 static int load(struct store *store, struct error *error)
 {
+    uint32_t format = SCHEMA_FORMAT;
     int rc = transaction_begin(store->environment, false, &store->transaction,
                                error);
     if (rc == 0)
-        rc = meta_check_format(store, error);
+        rc = meta_get_format(store, &format, error);
     if (rc == 0)
         rc = meta_get_applied(store, error);
     if (rc == 0)
         rc = machine_load(store, error);
     transaction_abort(&store->transaction);
+    if (rc == 0 && format < SCHEMA_FORMAT)
+        rc = upgrade(store, error);
     return rc;
 }
 
@@ -127,6 +143,9 @@ int store_open(const char *directory, const struct store_options *options,
                struct store **ret_store, struct error *error)
 {
     struct store *store = memory_new_zeroed(1, sizeof *store);
+    store->idempotency_keys_max = options->idempotency_keys_max != 0
+                                      ? options->idempotency_keys_max
+                                      : BOUND_IDEMPOTENCY_KEYS;
     int rc = environment_open(directory, options->map_bytes,
                               &store->environment, error);
     if (rc == 0) {

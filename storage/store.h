@@ -21,6 +21,9 @@ struct store;
 
 struct store_options {
     uint64_t map_bytes; /* The largest size that the store may reach. */
+    /* Idempotency keys that are remembered at once; 0: BOUND_IDEMPOTENCY_KEYS.
+     * What apply says depends on it: the same on all nodes, for ever. */
+    uint64_t idempotency_keys_max;
 };
 
 /* Creates the directory's files when missing (and syncs the directory).
@@ -32,7 +35,12 @@ void store_close(struct store *store);
 
 /* What came of one command of an entry. */
 struct command_result {
-    int code;          /* 0 or ERR_*: NOT_FOUND, EXISTS, STALE, CONFLICT. */
+    int code;          /* 0 or ERR_*: NOT_FOUND, EXISTS, STALE, CONFLICT.
+                        * Unless it is 0 nothing was carried out.
+                        * MESSAGES under an idempotency key: EXISTS for a
+                        * replay, with the id and count of the first time;
+                        * CONFLICT when the key is another request's; BUSY
+                        * when no more keys can be kept. */
     uint32_t count;    /* MESSAGES: how many. PURGE: rows that went. */
     uint64_t id;       /* The first message's id; the topic's, the
                         * publisher's. */

@@ -55,7 +55,10 @@ void fixture_remove_directory(const char *directory)
 
 static void open_store(struct fixture *fixture)
 {
-    struct store_options options = {.map_bytes = FIXTURE_MAP_BYTES};
+    struct store_options options = {
+        .map_bytes = FIXTURE_MAP_BYTES,
+        .idempotency_keys_max = FIXTURE_IDEMPOTENCY_KEYS,
+    };
     struct error error = {0};
     expect_ok(store_open(fixture->directory, &options, &fixture->store, &error),
               &error);
@@ -137,7 +140,22 @@ struct publisher_options fixture_publisher(const char *target)
 void encode_messages(struct encoder *out, uint64_t time_ms, uint32_t topic_id,
                      uint32_t count, const char *payload)
 {
-    size_t begun = command_messages_begin(out, time_ms, 0, count);
+    encode_messages_once(out, time_ms, NULL, topic_id, count, payload);
+}
+
+struct idempotency fixture_request(const char *key, const char *body)
+{
+    struct idempotency request = {.route = IDEMPOTENT_MESSAGE,
+                                  .key = slice_text(key)};
+    idempotency_hash(slice_text(body), request.request_hash);
+    return request;
+}
+
+void encode_messages_once(struct encoder *out, uint64_t time_ms,
+                          const struct idempotency *request, uint32_t topic_id,
+                          uint32_t count, const char *payload)
+{
+    size_t begun = command_messages_begin_once(out, time_ms, 0, request, count);
     for (uint32_t i = 0; i < count; i++) {
         struct message message = {.topic_id = topic_id,
                                   .payload = slice_text(payload)};

@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "storage/command.h"
+#include "storage/idempotency.h"
 #include "storage/query.h"
 #include "storage/state_hash.h"
 #include "storage/store.h"
@@ -31,7 +32,10 @@ struct fixture {
     uint64_t index;     /* Of the last entry applied. */
 };
 
-enum { FIXTURE_MAP_BYTES = 256 << 20 };
+enum {
+    FIXTURE_MAP_BYTES = 256 << 20,
+    FIXTURE_IDEMPOTENCY_KEYS = 8,
+};
 
 void fixture_make_directory(char directory[64]);
 void fixture_remove_directory(const char *directory);
@@ -59,6 +63,11 @@ struct publisher_options fixture_publisher(const char *target);
 /* A MESSAGES command of `count` messages with `payload`. */
 void encode_messages(struct encoder *out, uint64_t time_ms, uint32_t topic_id,
                      uint32_t count, const char *payload);
+/* The same for a request under a key, whose body is `body`; NULL: no key. */
+struct idempotency fixture_request(const char *key, const char *body);
+void encode_messages_once(struct encoder *out, uint64_t time_ms,
+                          const struct idempotency *request, uint32_t topic_id,
+                          uint32_t count, const char *payload);
 void encode_grant(struct encoder *out, uint64_t time_ms, uint32_t publisher_id,
                   uint64_t from, uint64_t upto, uint32_t examined,
                   const uint64_t *open, uint32_t open_count);

@@ -150,6 +150,63 @@ struct command_result naive_messages(struct naive *naive,
     return result;
 }
 
+static bool key_counts(const struct naive *naive, const struct naive_key *key)
+{
+    return key->until_ms > naive->clock_ms ||
+           (naive->twist == TWIST_KEY_NEVER_EXPIRES && key->until_ms != 0);
+}
+
+static bool key_fits(const struct naive *naive, const struct naive_key *key,
+                     const struct idempotency *request)
+{
+    return key->route == request->route && slice_is(request->key, key->key) &&
+           (key->scope == request->scope ||
+            naive->twist == TWIST_KEY_WITHOUT_SCOPE);
+}
+
+static void key_fill(struct naive *naive, struct naive_key *key,
+                     const struct idempotency *request,
+                     const struct command_result *result)
+{
+    *key = (struct naive_key){
+        .until_ms = naive->clock_ms + 24 * 3600 * 1000,
+        .scope = request->scope,
+        .route = request->route,
+        .id = result->id,
+        .count = result->count,
+    };
+    memcpy(key->key, request->key.data, request->key.length);
+    memcpy(key->request_hash, request->request_hash, sizeof key->request_hash);
+}
+
+struct command_result naive_messages_once(struct naive *naive,
+                                          const struct idempotency *request,
+                                          const uint32_t *topic_ids,
+                                          uint32_t count)
+{
+    struct naive_key *free_key = NULL;
+    for (uint32_t i = 0; i < NAIVE_KEYS; i++) {
+        struct naive_key *key = &naive->keys[i];
+        if (!key_counts(naive, key)) {
+            free_key = key;
+        } else if (key_fits(naive, key, request)) {
+            bool same = memcmp(key->request_hash, request->request_hash,
+                               sizeof key->request_hash) == 0;
+            struct command_result replay =
+                answer(naive, same ? ERR_EXISTS : ERR_CONFLICT);
+            replay.id = same ? key->id : 0;
+            replay.count = same ? key->count : 0;
+            return replay;
+        }
+    }
+    if (free_key == NULL)
+        return answer(naive, ERR_BUSY);
+    struct command_result result = naive_messages(naive, topic_ids, count);
+    if (result.code == 0 || naive->twist == TWIST_FAILURE_REMEMBERED)
+        key_fill(naive, free_key, request, &result);
+    return result;
+}
+
 /* ---- Delivery ---- */
 
 bool naive_wants(const struct naive *naive, uint32_t publisher_id,

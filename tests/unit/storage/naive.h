@@ -15,6 +15,7 @@ enum {
     NAIVE_PUBLISHERS = 60,
     NAIVE_MESSAGES = 40000,
     NAIVE_TRIES = 64,
+    NAIVE_KEYS = FIXTURE_IDEMPOTENCY_KEYS,
 };
 
 enum naive_twist {
@@ -23,6 +24,9 @@ enum naive_twist {
     TWIST_WITHDRAW_COUNTS,
     TWIST_FILTERED_IN_BACKLOG,
     TWIST_STALE_GRANT_TAKEN,
+    TWIST_KEY_NEVER_EXPIRES,
+    TWIST_KEY_WITHOUT_SCOPE,
+    TWIST_FAILURE_REMEMBERED,
     TWIST_COUNT,
 };
 
@@ -68,6 +72,18 @@ struct naive_publisher {
     struct naive_cell *cells; /* By position. */
 };
 
+/* A request that was carried out under a key. It counts while its time is not
+ * over; then its place may be another's. */
+struct naive_key {
+    uint64_t until_ms;
+    uint32_t scope;
+    uint8_t route;
+    char key[8];
+    uint8_t request_hash[REQUEST_HASH_SIZE];
+    uint64_t id;
+    uint32_t count;
+};
+
 struct naive {
     enum naive_twist twist;
     uint64_t clock_ms;
@@ -78,6 +94,7 @@ struct naive {
     uint64_t message_count; /* Ids and positions from 1. */
     uint32_t message_topic[NAIVE_MESSAGES + 1];
     uint64_t message_received_ms[NAIVE_MESSAGES + 1];
+    struct naive_key keys[NAIVE_KEYS];
 };
 
 struct naive *naive_new(enum naive_twist twist);
@@ -97,6 +114,11 @@ struct command_result naive_pause(struct naive *naive, uint32_t id,
                                   bool paused);
 struct command_result naive_messages(struct naive *naive,
                                      const uint32_t *topic_ids, uint32_t count);
+/* Under a key. */
+struct command_result naive_messages_once(struct naive *naive,
+                                          const struct idempotency *request,
+                                          const uint32_t *topic_ids,
+                                          uint32_t count);
 struct command_result naive_grant(struct naive *naive,
                                   const struct command_grant *grant);
 struct command_result naive_outcomes(struct naive *naive,

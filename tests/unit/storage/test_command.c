@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include "storage/attempt.h"
+#include "storage/idempotency.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,8 @@ static int decode(const struct command *command, struct arena *arena)
     struct message message;
     uint32_t a;
     uint32_t b;
-    int rc;
+    struct idempotency request;
+    int rc = 0;
     switch ((enum command_type)command->type) {
     case COMMAND_INIT:
         return command_init_decode(command->body, &init);
@@ -34,7 +36,10 @@ static int decode(const struct command *command, struct arena *arena)
     case COMMAND_PUBLISHER_PAUSE:
         return command_pause_decode(command->body, &pause);
     case COMMAND_MESSAGES:
-        rc = command_messages_decode(command->body, &a, &records);
+        if ((command->flags & COMMAND_KEYED) != 0)
+            rc = idempotency_decode(command->idempotency, &request);
+        if (rc == 0)
+            rc = command_messages_decode(command->body, &a, &records);
         for (uint32_t i = 0; rc == 0 && i < a; i++)
             rc = message_next(&records, &message);
         if (rc == ERR_END || (rc == 0 && records.length > 0))
@@ -67,6 +72,13 @@ static const struct message sample_message = {
     .payload = {(const uint8_t *)"{}", 2},
 };
 
+static const struct idempotency sample_request = {
+    .scope = 9,
+    .route = IDEMPOTENT_BULK,
+    .key = {(const uint8_t *)"once", 4},
+    .request_hash = "0123456789abcde",
+};
+
 static struct publisher_options sample_publisher(void)
 {
     struct publisher_options options = fixture_publisher("http://t/");
@@ -91,8 +103,8 @@ static struct outcome sample_outcome(void)
     };
 }
 
-/* One of each, in the order of their types. */
-enum { SAMPLES = 12 };
+/* One of each, in the order of their types; then what is carried out once. */
+enum { SAMPLES = 13, SAMPLE_ONCE = 12 };
 static void encode_sample(struct encoder *out, int sample)
 {
     struct command_init init = {.cluster_id = "0123456789abcde",
@@ -148,8 +160,13 @@ static void encode_sample(struct encoder *out, int sample)
     case 10:
         command_takeover_encode(out, 1, 5);
         break;
-    default:
+    case 11:
         command_purge_encode(out, 1, 4, 100);
+        break;
+    default:
+        begun = command_messages_begin_once(out, 1, 2, &sample_request, 1);
+        message_encode(out, &sample_message);
+        command_end(out, begun);
         break;
     }
 }
@@ -184,6 +201,10 @@ static const char *const golden[SAMPLES] = {
     "00000900000000000000",
     "011800000400000001000000000000000000000005000000",
     "011e0000080000000100000000000000000000000400000064000000",
+    "010a01005a0000000100000000000000020000001900090000000230313233343536"
+    "3738396162636465006f6e6365010000000000000000000000030000001a00000007"
+    "0000000200000001080002010000000000000203006b657903020074700401006f01"
+    "0002006162627b7d",
 };
 
 static void test_bytes_are_frozen(void **state)
@@ -284,6 +305,12 @@ static void test_newer_is_not_corrupt(void **state)
     assert_int_equal(decode_copy(out.data, out.length, &arena), ERR_CORRUPT);
     out.data[0] = 1;
     out.data[2] = 1; /* A flag. */
+    assert_int_equal(decode_copy(out.data, out.length, &arena), ERR_VERSION);
+
+    /* A flag that we know, and one that we do not, where flags may be. */
+    out.length = 0;
+    encode_sample(&out, SAMPLE_ONCE);
+    out.data[2] |= 2;
     assert_int_equal(decode_copy(out.data, out.length, &arena), ERR_VERSION);
 
     /* An option that we do not know. */
@@ -406,6 +433,61 @@ static void test_messages_come_back(void **state)
     encoder_close(&out);
 }
 
+/* The key stands apart from the body, which reads as without one. */
+static void test_keys_come_back(void **state)
+{
+    struct encoder plain = {0};
+    struct encoder out = {0};
+    struct idempotency request;
+    (void)state;
+    encode_sample(&plain, 5);
+    encode_sample(&out, SAMPLE_ONCE);
+    assert_int_equal(out.length - plain.length,
+                     idempotency_encoded_size(&sample_request));
+    struct command command = first_command(&out);
+    assert_int_equal(command.flags, COMMAND_KEYED);
+    assert_true(slice_equal(command.body, first_command(&plain).body));
+    assert_int_equal(idempotency_decode(command.idempotency, &request), 0);
+    assert_int_equal(request.scope, 9);
+    assert_int_equal(request.route, IDEMPOTENT_BULK);
+    assert_true(slice_is(request.key, "once"));
+    assert_memory_equal(request.request_hash, sample_request.request_hash,
+                        REQUEST_HASH_SIZE);
+    assert_int_equal(first_command(&plain).idempotency.length, 0);
+    encoder_close(&plain);
+    encoder_close(&out);
+}
+
+/* LMDB's keys have a limit: a key that is too long is found here. */
+static void test_keys_have_a_length(void **state)
+{
+    static uint8_t bytes[IDEMPOTENCY_KEY_MAX + 1];
+    struct idempotency request = sample_request;
+    struct encoder out = {0};
+    (void)state;
+    request.key = slice_of(bytes, IDEMPOTENCY_KEY_MAX);
+    idempotency_encode(&out, &request);
+    struct slice field = slice_of(out.data + 2, out.length - 2);
+    assert_int_equal(idempotency_decode(field, &request), 0);
+    encoder_u8(&out, 0);
+    field = slice_of(out.data + 2, out.length - 2);
+    assert_int_equal(idempotency_decode(field, &request), ERR_CORRUPT);
+    field.length = 4 + 1 + REQUEST_HASH_SIZE;
+    assert_int_equal(idempotency_decode(field, &request), ERR_CORRUPT);
+    encoder_close(&out);
+}
+
+static void test_request_hash_is_frozen(void **state)
+{
+    static const uint8_t wanted[REQUEST_HASH_SIZE] = {
+        0x7a, 0xb9, 0x28, 0x6b, 0xf7, 0xba, 0x68, 0x5c,
+        0x17, 0xef, 0x9d, 0xb9, 0x00, 0x3e, 0x27, 0xee};
+    uint8_t got[REQUEST_HASH_SIZE];
+    (void)state;
+    idempotency_hash(slice_text("{\"topic\":\"t\"}"), got);
+    assert_memory_equal(got, wanted, sizeof wanted);
+}
+
 static void test_deliveries_come_back(void **state)
 {
     struct encoder out = {0};
@@ -506,6 +588,9 @@ int main(void)
         cmocka_unit_test(test_counts_are_not_believed),
         cmocka_unit_test(test_options_come_back),
         cmocka_unit_test(test_messages_come_back),
+        cmocka_unit_test(test_keys_come_back),
+        cmocka_unit_test(test_keys_have_a_length),
+        cmocka_unit_test(test_request_hash_is_frozen),
         cmocka_unit_test(test_deliveries_come_back),
         cmocka_unit_test(test_entries_hold_many_commands),
         cmocka_unit_test(test_history_keeps_first_and_last_nine),

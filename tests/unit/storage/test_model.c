@@ -141,6 +141,17 @@ static void do_pause(struct trial *trial)
     expect(trial, naive_pause(trial->naive, pause.publisher_id, pause.paused));
 }
 
+/* More keys than are kept, and few enough to meet again. */
+static struct idempotency any_request(struct trial *trial, char key[8])
+{
+    snprintf(key, 8, "k%u", below(trial, 6));
+    struct idempotency request =
+        fixture_request(key, below(trial, 4) == 0 ? "other" : "body");
+    request.scope = below(trial, 8) == 0;
+    request.route = below(trial, 3) == 0 ? IDEMPOTENT_BULK : IDEMPOTENT_MESSAGE;
+    return request;
+}
+
 static void do_messages(struct trial *trial)
 {
     uint32_t topics[LIST_MAX];
@@ -148,8 +159,11 @@ static void do_messages(struct trial *trial)
     uint32_t one = 1 + below(trial, trial->naive->topic_count + 1);
     if (trial->naive->message_count + count > NAIVE_MESSAGES)
         return;
-    size_t begun =
-        command_messages_begin(&trial->entry, trial->now_ms, 0, count);
+    char key[8];
+    struct idempotency request = any_request(trial, key);
+    bool once = below(trial, 3) == 0;
+    size_t begun = command_messages_begin_once(&trial->entry, trial->now_ms, 0,
+                                               once ? &request : NULL, count);
     for (uint32_t i = 0; i < count; i++) {
         topics[i] = trial->naive->topic_count == 0 || below(trial, 3) != 0
                         ? one
@@ -160,7 +174,9 @@ static void do_messages(struct trial *trial)
         message_encode(&trial->entry, &message);
     }
     command_end(&trial->entry, begun);
-    expect(trial, naive_messages(trial->naive, topics, count));
+    expect(trial,
+           once ? naive_messages_once(trial->naive, &request, topics, count)
+                : naive_messages(trial->naive, topics, count));
 }
 
 /* An honest grant, which a few random changes then make dishonest. The naive
@@ -318,6 +334,8 @@ static void make_entry(struct trial *trial)
         trial->now_ms = clock + below(trial, 300);
         if (below(trial, 5) == 0 && trial->now_ms > 500)
             trial->now_ms -= 500;
+        if (below(trial, 60) == 0)
+            trial->now_ms += below(trial, IDEMPOTENCY_KEPT_MS);
         naive_tick(trial->naive, trial->now_ms);
         uint32_t before = trial->expected_count;
         do_any(trial);

@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include "base/bounds.h"
+#include "storage/record.h"
 
 #include <lmdb.h>
 #include <stdlib.h>
@@ -527,38 +528,78 @@ static void test_space_is_measured(void **state)
     fixture_close(&fixture);
 }
 
-/* A store of a newer format is left alone. */
-static void test_a_newer_format_is_refused(void **state)
+/* What LMDB holds of a store that is closed: its format, and whether the
+ * databases of the newest one are there. */
+static void make_format(const char *directory, uint32_t format, bool old)
 {
-    struct fixture fixture;
-    struct store *store;
-    struct error error = {0};
     MDB_env *env;
     MDB_txn *txn;
-    MDB_dbi meta;
-    uint8_t record[4 + 8];
+    MDB_dbi dbi;
+    uint8_t record[4 + RECORD_CHECK_SIZE];
     MDB_val key = {6, (void *)"format"};
     MDB_val value = {sizeof record, record};
-    (void)state;
-    fixture_open(&fixture);
-    store_close(fixture.store);
-    fixture.store = NULL;
-    put_u32(record, 2);
+    put_u32(record, format);
     struct state_hash term =
         state_hash_term(0, slice_text("format"), slice_of(record, 4));
     put_u64(record + 4, term.low);
     assert_int_equal(mdb_env_create(&env), 0);
     mdb_env_set_maxdbs(env, 20);
-    assert_int_equal(mdb_env_open(env, fixture.directory, 0, 0600), 0);
+    assert_int_equal(mdb_env_open(env, directory, 0, 0600), 0);
     assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
-    assert_int_equal(mdb_dbi_open(txn, "meta", 0, &meta), 0);
-    assert_int_equal(mdb_put(txn, meta, &key, &value, 0), 0);
+    assert_int_equal(mdb_dbi_open(txn, "meta", 0, &dbi), 0);
+    assert_int_equal(mdb_put(txn, dbi, &key, &value, 0), 0);
+    static const char *const newest[] = {"idem", "idem_time"};
+    for (int i = 0; old && i < 2; i++) {
+        assert_int_equal(mdb_dbi_open(txn, newest[i], 0, &dbi), 0);
+        assert_int_equal(mdb_drop(txn, dbi, 1), 0);
+    }
     assert_int_equal(mdb_txn_commit(txn), 0);
     mdb_env_close(env);
+}
+
+/* A store of a newer format is left alone. */
+static void test_a_newer_format_is_refused(void **state)
+{
+    struct fixture fixture;
+    struct store *store;
     struct store_options options = {.map_bytes = FIXTURE_MAP_BYTES};
+    struct error error = {0};
+    (void)state;
+    fixture_open(&fixture);
+    store_close(fixture.store);
+    fixture.store = NULL;
+    make_format(fixture.directory, SCHEMA_FORMAT + 1, false);
     assert_int_equal(store_open(fixture.directory, &options, &store, &error),
                      ERR_VERSION);
-    assert_non_null(strstr(error.text, "format 2"));
+    assert_non_null(strstr(error.text, "format 3"));
+    fixture_close(&fixture);
+}
+
+/* One of an older format becomes one of ours, with the state that it had. */
+static void test_an_older_format_is_taken_over(void **state)
+{
+    struct fixture fixture;
+    struct encoder entry = {0};
+    struct idempotency request = fixture_request("k", "body");
+    (void)state;
+    fixture_open(&fixture);
+    make_topic(&fixture, &entry, "orders");
+    encode_messages(&entry, 2000, 1, 3, "{}");
+    fixture_apply_one(&fixture, &entry);
+    fixture_commit(&fixture);
+    struct state_hash before = store_state_hash(fixture.store);
+    store_close(fixture.store);
+    fixture.store = NULL;
+    make_format(fixture.directory, 1, true);
+    fixture_reopen(&fixture);
+    assert_true(state_hash_equal(before, store_state_hash(fixture.store)));
+    expect_whole(&fixture);
+    encode_messages_once(&entry, 2001, &request, 1, 1, "{}");
+    assert_int_equal(fixture_apply_one(&fixture, &entry).id, 4);
+    fixture_commit(&fixture);
+    fixture_reopen(&fixture);
+    expect_whole(&fixture);
+    encoder_close(&entry);
     fixture_close(&fixture);
 }
 
@@ -630,6 +671,7 @@ int main(void)
         cmocka_unit_test(test_a_full_map_is_no_space),
         cmocka_unit_test(test_space_is_measured),
         cmocka_unit_test(test_a_newer_format_is_refused),
+        cmocka_unit_test(test_an_older_format_is_taken_over),
         cmocka_unit_test(test_the_state_of_a_history_is_frozen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
