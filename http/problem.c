@@ -24,6 +24,7 @@ const char *status_phrase(int status)
         {413, "Content Too Large"},
         {415, "Unsupported Media Type"},
         {417, "Expectation Failed"},
+        {422, "Unprocessable Content"},
         {429, "Too Many Requests"},
         {500, "Internal Server Error"},
         {501, "Not Implemented"},
@@ -81,8 +82,15 @@ void problem_parameter(struct problem *problem, const char *name,
                        const char *text)
 {
     become_invalid(problem);
-    add(problem,
-        (struct problem_error){.field = name, .text = text, .parameter = true});
+    add(problem, (struct problem_error){
+                     .field = name, .text = text, .place = PROBLEM_IN_QUERY});
+}
+
+void problem_header(struct problem *problem, const char *name, const char *text)
+{
+    become_invalid(problem);
+    add(problem, (struct problem_error){
+                     .field = name, .text = text, .place = PROBLEM_IN_HEADER});
 }
 
 void problem_not_built(struct problem *problem, const char *field)
@@ -147,9 +155,10 @@ void problem_from_code(struct problem *problem, int code, const char *field,
 static void write_pointer(struct json_writer *json,
                           const struct problem_error *error)
 {
-    if (error->parameter) {
+    if (error->place != PROBLEM_IN_BODY) {
+        bool query = error->place == PROBLEM_IN_QUERY;
         json_member_null(json, "pointer");
-        json_member_string(json, "parameter", error->field);
+        json_member_string(json, query ? "parameter" : "header", error->field);
         return;
     }
     struct encoder pointer = {0};
@@ -190,6 +199,15 @@ static bool told_before(const struct problem *problem, unsigned index)
     return false;
 }
 
+/* "is invalid: a number is expected" was just "is invalid" there. */
+static struct slice original_text(const char *text)
+{
+    static const char start[] = PROBLEM_INVALID ":";
+    if (strncmp(text, start, sizeof start - 1) == 0)
+        return slice_text(PROBLEM_INVALID);
+    return slice_text(text);
+}
+
 /* The original's form: the texts of each field, together. */
 static void write_original(struct json_writer *json,
                            const struct problem *problem, const char *detail)
@@ -206,7 +224,7 @@ static void write_original(struct json_writer *json,
         json_write_begin(json, '[');
         for (unsigned j = i; j < problem->error_count; j++)
             if (strcmp(problem->errors[j].field, field) == 0)
-                json_write_text(json, slice_text(problem->errors[j].text));
+                json_write_text(json, original_text(problem->errors[j].text));
         json_write_end(json, ']');
     }
     if (problem->error_count == 0) {

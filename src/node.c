@@ -460,7 +460,10 @@ static int start(struct node *node, struct error *error)
 
 int node_run(const struct settings *settings, struct error *error)
 {
-    struct node *node = memory_new_zeroed(1, sizeof *node);
+    /* Not freed when the start fails: the process ends, and what of it runs
+     * already may still look at it. */
+    static struct node the_node;
+    struct node *node = &the_node;
     node->settings = settings;
     signal(SIGPIPE, SIG_IGN);
     share_descriptors(node);
@@ -474,7 +477,6 @@ int node_run(const struct settings *settings, struct error *error)
     uv_run(&node->loop, UV_RUN_DEFAULT);
     uv_loop_close(&node->loop);
     free_parts(node);
-    free(node);
     LOG_INFO("node", "stopped");
     return 0;
 }
