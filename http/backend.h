@@ -25,6 +25,7 @@ struct backend_publish {
     struct slice topic;
     const struct message *messages;
     uint32_t count;
+    const struct idempotency *idempotency; /* NULL: the request has no key. */
 };
 
 struct backend_publisher_create {
@@ -47,6 +48,8 @@ struct backend_result {
     uint64_t id_space;  /* For public ids. */
     uint64_t id;        /* Of what was created; the first of `count`. */
     uint32_t count;
+    bool replayed; /* id and count are those of an earlier request under the
+                    * same key; nothing was published. */
     /* One of these, by operation. */
     const struct topic *topics;
     const struct publisher_view *publishers;
@@ -123,7 +126,8 @@ struct backend {
 
     /* id (of the first), count, id_space. Errors: ERR_NOT_FOUND on `topic`,
      * ERR_BUSY (429), ERR_UNAVAILABLE (503), ERR_NO_SPACE (507),
-     * ERR_UNKNOWN_OUTCOME (504). */
+     * ERR_UNKNOWN_OUTCOME (504); ERR_CONFLICT when the key was given with
+     * another body (422). */
     void (*publish)(void *context, uint64_t ticket,
                     const struct backend_publish *publish);
 

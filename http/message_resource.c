@@ -1,5 +1,6 @@
 /* Publishing, and what became of a message. A payload's bytes go in and come
  * out unchanged. */
+#include "http/idempotency_key.h"
 #include "http/resources.h"
 
 #include "base/public_id.h"
@@ -7,11 +8,19 @@
 
 /* ---- Publishing ---- */
 
+static void tell_replayed(struct request *request,
+                          const struct backend_result *result)
+{
+    if (result->replayed)
+        request_header(request, "idempotent-replayed", slice_text("true"));
+}
+
 static void on_published(struct request *request,
                          const struct backend_result *result)
 {
     char public_id[PUBLIC_ID_SIZE];
     public_id_format(public_id, result->id_space, result->id);
+    tell_replayed(request, result);
     struct json_writer json = json_writer_of(&request->answer);
     json_write_begin(&json, '{');
     json_member_u64(&json, "id", result->id);
@@ -23,6 +32,7 @@ static void on_published(struct request *request,
 static void on_published_bulk(struct request *request,
                               const struct backend_result *result)
 {
+    tell_replayed(request, result);
     struct json_writer json = json_writer_of(&request->answer);
     json_write_begin(&json, '{');
     json_write_name(&json, "result");
@@ -34,16 +44,6 @@ static void on_published_bulk(struct request *request,
     request_send_json(request, 201);
 }
 
-/* A key would promise that a retry is safe, which is not so yet. */
-static void refuse_idempotency(struct request *request, struct problem *problem)
-{
-    struct slice key;
-    if (request_find_header(request, "idempotency-key", &key))
-        problem_set(problem, 501, "not_built",
-                    "The Idempotency-Key header is not built yet in this "
-                    "version.");
-}
-
 void message_publish(struct request *request)
 {
     const struct backend *backend = request_backend(request);
@@ -53,7 +53,8 @@ void message_publish(struct request *request)
     request_body_message(request->body, request_limits(request),
                          &request->arena, request_scratch(request), &problem,
                          &message, &publish);
-    refuse_idempotency(request, &problem);
+    publish.idempotency =
+        idempotency_key_read(request, IDEMPOTENT_MESSAGE, &problem);
     if (problem.status != 0) {
         request_fail(request, &problem);
         return;
@@ -69,12 +70,13 @@ void message_publish_bulk(struct request *request)
     struct backend_publish publish;
     request_body_bulk(request->body, request_limits(request), &request->arena,
                       request_scratch(request), &problem, &publish);
-    refuse_idempotency(request, &problem);
+    publish.idempotency =
+        idempotency_key_read(request, IDEMPOTENT_BULK, &problem);
     if (problem.status != 0) {
         request_fail(request, &problem);
         return;
     }
-    if (publish.count == 0) {
+    if (publish.count == 0 && publish.idempotency == NULL) {
         /* Nothing to store, so nothing to wait for. */
         on_published_bulk(request, &(struct backend_result){.count = 0});
         return;

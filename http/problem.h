@@ -7,7 +7,8 @@
  *      "data":{"errors":{"name":["can't be blank"]}}}
  *
  * `pointer` (RFC 6901) is into the request's body; an error about the query
- * has a null pointer and a `parameter`. Without errors of fields,
+ * has a null pointer and a `parameter`, one about a header a null pointer and
+ * a `header`. Without errors of fields,
  * `data.errors` has the detail under "detail".
  * Thread: any. Texts are borrowed until the problem was written. */
 #ifndef POSTOFFICE_HTTP_PROBLEM_H
@@ -23,11 +24,13 @@
 
 enum { PROBLEM_ERRORS_MAX = 32 }; /* Further ones are not told. */
 
+enum problem_place { PROBLEM_IN_BODY, PROBLEM_IN_QUERY, PROBLEM_IN_HEADER };
+
 struct problem_error {
-    const char *field;    /* Of the body or the query. */
+    const char *field;    /* A field, a parameter or a header. */
     struct slice element; /* Within an object field; empty: the field. */
     const char *text;
-    bool parameter; /* Of the query. */
+    enum problem_place place;
 };
 
 struct problem {
@@ -51,6 +54,8 @@ void problem_element(struct problem *problem, const char *field,
                      struct slice element, const char *text);
 void problem_parameter(struct problem *problem, const char *name,
                        const char *text);
+void problem_header(struct problem *problem, const char *name,
+                    const char *text);
 /* A known thing that this version cannot do: 501, unless something is wrong
  * as well. */
 void problem_not_built(struct problem *problem, const char *field);

@@ -121,16 +121,33 @@ const struct body_limits *request_limits(const struct request *request)
     return &request->server->limits;
 }
 
+/* White space around a value is not part of it (RFC 9110, section 5.5), but
+ * the parser leaves it at the end. */
+static h2o_iovec_t header_value(const h2o_req_t *h2o, ssize_t at)
+{
+    h2o_iovec_t value = h2o->headers.entries[at].value;
+    while (value.len > 0 && (value.base[value.len - 1] == ' ' ||
+                             value.base[value.len - 1] == '\t'))
+        value.len--;
+    return value;
+}
+
 bool request_find_header(const struct request *request, const char *name,
                          struct slice *ret_value)
 {
     if (request->forwarded != NULL)
         return forward_find_header(request->forwarded, name, ret_value);
-    ssize_t at =
-        h2o_find_header_by_str(&request->h2o->headers, name, strlen(name), -1);
-    if (at >= 0)
-        *ret_value = slice_of_iovec(request->h2o->headers.entries[at].value);
-    return at >= 0;
+    h2o_req_t *h2o = request->h2o;
+    size_t length = strlen(name);
+    ssize_t at = h2o_find_header_by_str(&h2o->headers, name, length, -1);
+    if (at < 0)
+        return false;
+    h2o_iovec_t value = header_value(h2o, at);
+    while ((at = h2o_find_header_by_str(&h2o->headers, name, length, at)) >= 0)
+        value = h2o_concat(&h2o->pool, value, h2o_iovec_init(H2O_STRLIT(", ")),
+                           header_value(h2o, at));
+    *ret_value = slice_of_iovec(value);
+    return true;
 }
 
 struct encoder *request_scratch(struct request *request)
@@ -227,6 +244,10 @@ void request_fail_result(struct request *request,
                          const struct backend_result *result)
 {
     struct problem problem = {0};
+    if (request->keyed && result->code == ERR_CONFLICT)
+        problem_set(&problem, 422, "idempotency_key_reused",
+                    "This Idempotency-Key came with another body less than 24 "
+                    "hours ago.");
     problem_from_code(&problem, result->code, result->field, result->detail);
     /* The original's status for a bulk request whose topic is unknown. */
     if (request->bulk && result->code == ERR_NOT_FOUND)

@@ -54,6 +54,7 @@ struct request {
     bool head;
     bool answered;
     bool bulk;       /* Publishes many: the original's statuses. */
+    bool keyed;      /* Has an idempotency key. */
     uint64_t ticket; /* 0: none. */
     uint64_t started_us;
     request_finish finish;
@@ -70,7 +71,8 @@ const struct body_limits *request_limits(const struct request *request);
 /* A buffer of the server for what is borrowed only during one call; empty. */
 struct encoder *request_scratch(struct request *request);
 
-/* A header of the request by its lower-case name. */
+/* A header of the request by its lower-case name. One that is given more than
+ * once counts as a list (RFC 9110, section 5.3): "a, b". */
 bool request_find_header(const struct request *request, const char *name,
                          struct slice *ret_value);
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/logger.h"
 #include "base/memory.h"
+#include "storage/idempotency.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -200,12 +201,19 @@ static void on_published(void *context, uint64_t ticket, int code,
     (void)index;
     struct backend_result answered = {.ticket = ticket, .code = code};
     if (code == 0) {
-        answered.code = result->code;
+        answered.replayed = result->code == ERR_EXISTS;
+        answered.code = answered.replayed ? 0 : result->code;
         answered.id = result->id;
         answered.count = result->count;
-        service->published += result->count;
+        if (result->code == 0)
+            service->published += result->count;
         if (result->code == ERR_NOT_FOUND)
             answered.field = "topic";
+        if (result->code == ERR_BUSY) {
+            service->refused++;
+            answered.detail = "no more idempotency keys can be kept: each is "
+                              "kept for 24 hours";
+        }
     }
     answer(service, &answered);
 }
@@ -217,6 +225,8 @@ static void publish(void *context, uint64_t ticket,
     size_t size = COMMAND_ENVELOPE_SIZE + 4;
     for (uint32_t i = 0; i < request->count; i++)
         size += message_encoded_size(&request->messages[i]);
+    if (request->idempotency != NULL)
+        size += idempotency_encoded_size(request->idempotency);
     const char *detail;
     int rc = publish_check(service, size, &detail);
     const struct topic *topic =
@@ -230,8 +240,8 @@ static void publish(void *context, uint64_t ticket,
         return;
     }
     struct encoder *out = proposer_begin(service->parts.proposer);
-    size_t begun =
-        command_messages_begin(out, clock_wall_ms(), 0, request->count);
+    size_t begun = command_messages_begin_once(
+        out, clock_wall_ms(), 0, request->idempotency, request->count);
     for (uint32_t i = 0; i < request->count; i++) {
         struct message message = request->messages[i];
         message.topic_id = topic->id;

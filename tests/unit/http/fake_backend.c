@@ -33,13 +33,19 @@ static void on_publish(void *context, uint64_t ticket,
                        const struct backend_publish *publish)
 {
     struct fake_backend *fake = context;
-    NOTE(fake, "publish %.*s %u [%.*s]\n", (int)publish->topic.length,
-         publish->topic.data, publish->count,
-         (int)publish->messages[0].payload.length,
-         publish->messages[0].payload.data);
-    answer(
-        fake, ticket,
-        (struct backend_result){.id = fake->next_id, .count = publish->count});
+    const struct idempotency *once = publish->idempotency;
+    struct slice first =
+        publish->count > 0 ? publish->messages[0].payload : slice_of(NULL, 0);
+    NOTE(fake, "publish %.*s %u [%.*s]", (int)publish->topic.length,
+         publish->topic.data, publish->count, (int)first.length, first.data);
+    if (once != NULL)
+        NOTE(fake, " once %u:%u:%.*s %02x", once->scope, once->route,
+             (int)once->key.length, once->key.data, once->request_hash[0]);
+    NOTE(fake, "\n");
+    answer(fake, ticket,
+           (struct backend_result){.id = fake->next_id,
+                                   .count = publish->count,
+                                   .replayed = fake->replayed});
     fake->next_id += publish->count;
 }
 

@@ -16,6 +16,7 @@ struct fake_backend {
     bool hold; /* Answers wait for fake_release(). */
     int code;  /* Of the next answers. */
     const char *field;
+    bool replayed; /* So are the next publishes. */
     struct backend_status status;
     uint64_t next_id;
     uint32_t list_total; /* Elements of its lists. */

@@ -36,14 +36,16 @@ static int close_house(void **state)
  * one. */
 static char *last;
 
+static const char *headers = ""; /* More of them; each ends its line. */
+
 static const char *ask(const char *method, const char *path, const char *body)
 {
     char text[8192];
     int client = client_connect(&house);
     snprintf(text, sizeof text,
-             "%s %s HTTP/1.1\r\nHost: h\r\nx-request-id: r-7\r\n"
+             "%s %s HTTP/1.1\r\nHost: h\r\nx-request-id: r-7\r\n%s"
              "Content-Length: %zu\r\n\r\n%s",
-             method, path, strlen(body), body);
+             method, path, headers, strlen(body), body);
     free(last);
     last = client_exchange(&house, client, text);
     close(client);
@@ -105,6 +107,81 @@ static void test_publishing(void **state)
            "{\"topic\":\"t\",\"payload\":[],\"attributes\":{}}", 201);
     expect_body("{\"result\":[]}");
     expect_log("");
+}
+
+static void expect_once(const char *header, const char *path, const char *body,
+                        int status, const char *log)
+{
+    headers = header;
+    expect("POST", path, body, status);
+    headers = "";
+    expect_log(log);
+}
+
+#define EMPTY_LIST "{\"topic\":\"t\",\"payload\":[],\"attributes\":{}}"
+
+static void test_publishing_once(void **state)
+{
+    (void)state;
+    expect_once("Idempotency-Key: a~!\"\\ \t\r\n", "/api/messages", MESSAGE,
+                201, "publish t 1 [{\"a\": 1}] once 0:1:a~!\"\\ e1\n");
+    assert_null(strcasestr(last, "idempotent-replayed"));
+    /* White space in the body makes it another one. */
+    expect_once("idempotency-key: a\r\n", "/api/messages/", MESSAGE " ", 201,
+                "publish t 1 [{\"a\": 1}] once 0:1:a 3a\n");
+    /* An empty list is remembered like any other. */
+    expect_once("Idempotency-Key: a\r\n", "/api/bulk_messages", EMPTY_LIST, 201,
+                "publish t 0 [] once 0:2:a 9d\n");
+    expect_body("{\"result\":[]}");
+    house.fake.replayed = true;
+    expect_once("Idempotency-Key: a\r\n", "/api/messages", MESSAGE, 201,
+                "publish t 1 [{\"a\": 1}] once 0:1:a e1\n");
+    assert_non_null(strcasestr(last, "\r\nidempotent-replayed: true\r\n"));
+    expect_once("Idempotency-Key: a\r\n", "/api/bulk_messages", EMPTY_LIST, 201,
+                "publish t 0 [] once 0:2:a 9d\n");
+    assert_non_null(strcasestr(last, "\r\nidempotent-replayed: true\r\n"));
+}
+
+static void test_idempotency_problems(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "Idempotency-Key:\r\n",
+        "Idempotency-Key: \t \r\n",
+        "Idempotency-Key: a b\r\n",
+        "Idempotency-Key: a\x80\r\n",
+        "Idempotency-Key: caf\xc3\xa9\r\n",
+        "Idempotency-Key: a\r\nIdempotency-Key: b\r\n",
+        "Idempotency-Key: a\r\nIdempotency-Key: a\r\n",
+        "Idempotency-Key: a\r\nIdempotency-Key:\r\n",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        expect_once(bad[i], "/api/messages", MESSAGE, 400, "");
+        assert_non_null(strstr(last, "\"pointer\":null,"
+                                     "\"header\":\"Idempotency-Key\""));
+        expect_once(bad[i], "/api/bulk_messages", EMPTY_LIST, 400, "");
+    }
+    for (int length = 255; length <= 256; length++) {
+        char header[300];
+        snprintf(header, sizeof header, "Idempotency-Key: %0*d\r\n", length, 0);
+        headers = header;
+        expect("POST", "/api/messages", MESSAGE, length == 255 ? 201 : 400);
+        headers = "";
+    }
+    house.fake.log[0] = '\0';
+    /* With everything else that is wrong. */
+    expect_once(bad[0], "/api/messages", "{}", 400, "");
+    assert_non_null(strstr(last, "\"Idempotency-Key\":["));
+    assert_non_null(strstr(last, "\"topic\":["));
+    house.fake.code = ERR_CONFLICT;
+    headers = "Idempotency-Key: a\r\n";
+    expect("POST", "/api/messages", MESSAGE, 422);
+    assert_non_null(strstr(last, "\"code\":\"idempotency_key_reused\""));
+    expect("POST", "/api/bulk_messages", EMPTY_LIST, 422);
+    house.fake.code = ERR_BUSY;
+    expect("POST", "/api/messages", MESSAGE, 429);
+    assert_non_null(strcasestr(last, "\r\nretry-after: "));
+    headers = "";
 }
 
 static void test_statuses_of_publishing(void **state)
@@ -347,11 +424,18 @@ int main(void)
 {
     logger_setup(LOGGER_ERROR, LOGGER_TEXT);
     const struct CMUnitTest tests[] = {
-        TEST(test_publishing),      TEST(test_statuses_of_publishing),
-        TEST(test_topics),          TEST(test_lists_have_pages),
-        TEST(test_publishers),      TEST(test_messages),
-        TEST(test_probes),          TEST(test_cluster_metrics_and_page),
-        TEST(test_wrong_addresses), TEST(test_bad_addresses),
+        TEST(test_publishing),
+        TEST(test_publishing_once),
+        TEST(test_idempotency_problems),
+        TEST(test_statuses_of_publishing),
+        TEST(test_topics),
+        TEST(test_lists_have_pages),
+        TEST(test_publishers),
+        TEST(test_messages),
+        TEST(test_probes),
+        TEST(test_cluster_metrics_and_page),
+        TEST(test_wrong_addresses),
+        TEST(test_bad_addresses),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     free(last);
