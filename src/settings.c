@@ -105,7 +105,7 @@ static const char *environment_name(const struct setting *setting, char *name,
 {
     snprintf(name, size, "POSTOFFICE_%s", setting->name);
     for (char *c = name; *c != '\0'; c++)
-        *c = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
+        *c = (char)(*c == '-' ? '_' : toupper((unsigned char)*c));
     return name;
 }
 

@@ -1,106 +1,13 @@
-#include "pipeline.h"
+#include "pipeline_inside.h"
 
 #include "backoff.h"
-#include "base/bounds.h"
-#include "base/memory.h"
-#include "slots.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 enum {
-    AHEAD_MIN = 32,         /* Read ahead at least so many messages ... */
-    OUTCOMES_AT_ONCE = 512, /* ... and settle at most so many together. */
-    REPEAT_MS = 1000,       /* After a failed read or a refused command. */
+    REPEAT_MS = 1000, /* After a failed read or a refused command. */
     RATE_WINDOW_MS = 5000,
 };
-
-/* Messages in hand that wait for their turn, oldest first. */
-struct hand {
-    struct supply *array;
-    uint32_t first;
-    uint32_t count;
-    uint32_t capacity;
-};
-
-struct pipeline {
-    uint32_t id;
-    uint32_t topic_id;
-    struct publisher_options options;
-    struct arena texts; /* What options point to. */
-    bool paused;
-    bool draining;
-    uint64_t next;          /* Everything below is granted, in the log. */
-    uint64_t grant_upto;    /* Of the grant that is on the way. */
-    uint64_t last_position; /* Of the topic. */
-    struct hand ahead;      /* Positions from `next` on. */
-    uint64_t feed_from;     /* The first position not in `ahead`. */
-    uint64_t feed_asked;    /* What the read under way began at, ... */
-    uint64_t feed_last;     /* ... and what the topic's last one was then. */
-    struct hand due;        /* Retries whose time has come. */
-    uint64_t first_due_ms;  /* Of the retries not in `due`; 0: none. */
-    struct slots slots;
-    /* What is on the way. */
-    bool feeding;
-    bool loading;
-    bool asking_due;
-    bool granting;
-    bool intending;
-    uint64_t hold_ms; /* No reads or grants before this. */
-    uint32_t batch;
-    /* For effects, valid between two steps. */
-    struct outcome outcomes[OUTCOMES_AT_ONCE];
-    uint64_t *positions; /* Three parts: withdraw, intent, grant or load. */
-    uint32_t positions_capacity;
-    uint64_t random;
-    /* Delivered in this window and in the one before. */
-    uint64_t window_began_ms;
-    uint32_t window_count;
-    uint32_t window_before;
-};
-
-/* ---- Messages in hand ---- */
-
-static void hand_push(struct hand *hand, const struct supply *supply)
-{
-    if (hand->first + hand->count == hand->capacity) {
-        if (hand->first > 0) {
-            memmove(hand->array, hand->array + hand->first,
-                    hand->count * sizeof *hand->array);
-            hand->first = 0;
-        }
-        if (hand->count == hand->capacity) {
-            hand->capacity = hand->capacity == 0 ? 32 : hand->capacity * 2;
-            hand->array = memory_resize(hand->array,
-                                        hand->capacity * sizeof *hand->array);
-        }
-    }
-    letter_ref(supply->letter);
-    hand->array[hand->first + hand->count++] = *supply;
-}
-
-/* The caller gets the reference. */
-static struct supply hand_pop(struct hand *hand)
-{
-    assert(hand->count > 0);
-    hand->count--;
-    return hand->array[hand->first++];
-}
-
-static void hand_empty(struct hand *hand)
-{
-    while (hand->count > 0)
-        letter_unref(hand_pop(hand).letter);
-    hand->first = 0;
-}
-
-static void hand_close(struct hand *hand)
-{
-    hand_empty(hand);
-    free(hand->array);
-}
-
-/* ---- Life ---- */
 
 static void keep_options(struct pipeline *pipeline,
                          const struct publisher_options *options)
@@ -191,7 +98,7 @@ bool pipeline_is_drained(const struct pipeline *pipeline)
                0;
 }
 
-static void due_at(struct pipeline *pipeline, uint64_t due_ms)
+void pipeline_due_at(struct pipeline *pipeline, uint64_t due_ms)
 {
     if (pipeline->first_due_ms == 0 || due_ms < pipeline->first_due_ms)
         pipeline->first_due_ms = due_ms;
@@ -228,7 +135,7 @@ void pipeline_due(struct pipeline *pipeline, int code,
 {
     pipeline->asking_due = false;
     if (code != 0) {
-        due_at(pipeline, now_ms + REPEAT_MS);
+        pipeline_due_at(pipeline, now_ms + REPEAT_MS);
         hold(pipeline, now_ms);
         return;
     }
@@ -237,7 +144,7 @@ void pipeline_due(struct pipeline *pipeline, int code,
             hand_push(&pipeline->due, &supplies[i]);
     }
     if (next_due_ms != 0)
-        due_at(pipeline, next_due_ms);
+        pipeline_due_at(pipeline, next_due_ms);
 }
 
 static void slot_gone(struct slots *slots, struct slot *slot)
@@ -312,9 +219,9 @@ static void batch_settled(struct pipeline *pipeline, uint32_t batch,
         if (slot->batch != batch)
             continue;
         if (slot->withdrawn)
-            due_at(pipeline, now_ms);
+            pipeline_due_at(pipeline, now_ms);
         else if (slot->outcome.state == DELIVERY_RETRYING)
-            due_at(pipeline, slot->outcome.next_attempt_ms);
+            pipeline_due_at(pipeline, slot->outcome.next_attempt_ms);
         slots_release(&pipeline->slots, slot);
     }
 }
@@ -335,7 +242,7 @@ void pipeline_applied(struct pipeline *pipeline, enum pipeline_command command,
         pipeline->intending = false;
         proposal_decided(pipeline, batch, code == 0);
         if (code != 0) {
-            due_at(pipeline, now_ms + REPEAT_MS);
+            pipeline_due_at(pipeline, now_ms + REPEAT_MS);
             hold(pipeline, now_ms);
         }
         break;
@@ -412,192 +319,6 @@ void pipeline_answered(struct pipeline *pipeline, uint64_t token,
     }
     outcome->attempt.response = slice_of(slot->response, length);
     slots_move(&pipeline->slots, slot, SLOT_ANSWERED);
-}
-
-/* ---- The step ---- */
-
-static uint32_t room(const struct pipeline *pipeline)
-{
-    uint32_t most = pipeline->options.max_in_flight;
-    return pipeline->slots.window < most ? most - pipeline->slots.window : 0;
-}
-
-static void need_positions(struct pipeline *pipeline)
-{
-    uint32_t most = pipeline->slots.capacity;
-    if (most < pipeline->options.max_in_flight)
-        most = pipeline->options.max_in_flight;
-    if (most * 3 > pipeline->positions_capacity) {
-        pipeline->positions_capacity = most * 3;
-        pipeline->positions = memory_resize(
-            pipeline->positions, most * 3 * sizeof pipeline->positions[0]);
-    }
-}
-
-static void step_outcomes(struct pipeline *pipeline,
-                          struct pipeline_effects *effects)
-{
-    struct slot *slot;
-    uint32_t place = 0;
-    uint32_t count = 0;
-    while (count < OUTCOMES_AT_ONCE &&
-           (slot = slots_next(&pipeline->slots, SLOT_ANSWERED, &place)) !=
-               NULL) {
-        slot->batch = effects->batch;
-        pipeline->outcomes[count++] = slot->outcome;
-        slots_move(&pipeline->slots, slot, SLOT_SETTLING);
-    }
-    effects->outcomes = pipeline->outcomes;
-    effects->outcome_count = count;
-}
-
-/* What is granted and not sent goes back. The store does not forget what of
- * it is in doubt. */
-static void step_withdraw(struct pipeline *pipeline,
-                          struct pipeline_effects *effects)
-{
-    struct slot *slot;
-    uint32_t place = 0;
-    effects->withdraw = pipeline->positions;
-    while ((slot = slots_next(&pipeline->slots, SLOT_READY, &place)) != NULL) {
-        slot->batch = effects->batch;
-        slot->withdrawn = true;
-        effects->withdraw[effects->withdraw_count++] = slot->position;
-        slots_move(&pipeline->slots, slot, SLOT_SETTLING);
-    }
-}
-
-static struct slot *propose(struct pipeline *pipeline, struct hand *hand,
-                            uint32_t batch)
-{
-    struct supply supply = hand_pop(hand);
-    struct slot *slot =
-        slots_take(&pipeline->slots, SLOT_PROPOSED, supply.letter->position);
-    slot->letter = supply.letter;
-    slot->attempt = supply.attempts + 1;
-    slot->doubt = supply.doubt;
-    slot->batch = batch;
-    return slot;
-}
-
-static void step_intent(struct pipeline *pipeline,
-                        struct pipeline_effects *effects)
-{
-    if (pipeline->intending || pipeline->due.count == 0)
-        return;
-    uint32_t count = room(pipeline);
-    if (count > pipeline->due.count)
-        count = pipeline->due.count;
-    effects->intent = pipeline->positions + pipeline->positions_capacity / 3;
-    for (uint32_t i = 0; i < count; i++)
-        effects->intent[i] =
-            propose(pipeline, &pipeline->due, effects->batch)->position;
-    effects->intent_count = count;
-    pipeline->intending = count > 0;
-}
-
-static void step_grant(struct pipeline *pipeline,
-                       struct pipeline_effects *effects)
-{
-    uint32_t count = room(pipeline);
-    if (pipeline->granting || pipeline->ahead.count == 0 || count == 0)
-        return;
-    if (count > pipeline->ahead.count)
-        count = pipeline->ahead.count;
-    uint64_t *open =
-        pipeline->positions + 2 * (pipeline->positions_capacity / 3);
-    for (uint32_t i = 0; i < count; i++)
-        open[i] = propose(pipeline, &pipeline->ahead, effects->batch)->position;
-    effects->grant = (struct command_grant){.publisher_id = pipeline->id,
-                                            .from = pipeline->next,
-                                            .upto = open[count - 1],
-                                            .examined = count,
-                                            .open_count = count,
-                                            .open = open};
-    pipeline->grant_upto = open[count - 1];
-    pipeline->granting = true;
-}
-
-static void step_reads(struct pipeline *pipeline, uint64_t now_ms,
-                       struct pipeline_effects *effects)
-{
-    uint32_t want = pipeline->options.max_in_flight * 2;
-    want = want < AHEAD_MIN ? AHEAD_MIN : want;
-    want = want > BOUND_FEED_MESSAGES ? BOUND_FEED_MESSAGES : want;
-    if (!pipeline->feeding && pipeline->ahead.count < want / 2 &&
-        pipeline->feed_from <= pipeline->last_position) {
-        pipeline->feeding = true;
-        pipeline->feed_asked = pipeline->feed_from;
-        pipeline->feed_last = pipeline->last_position;
-        effects->read_feed = true;
-        effects->feed_from = pipeline->feed_from;
-        effects->feed_count = want - pipeline->ahead.count;
-    }
-    uint32_t due_count = room(pipeline);
-    if (!pipeline->asking_due && !pipeline->intending &&
-        pipeline->due.count == 0 && pipeline->first_due_ms != 0 &&
-        pipeline->first_due_ms <= now_ms && due_count > 0) {
-        pipeline->asking_due = true;
-        pipeline->first_due_ms = 0; /* The answer tells the next one. */
-        effects->read_due = true;
-        effects->due_count = due_count;
-    }
-}
-
-static void step_load(struct pipeline *pipeline,
-                      struct pipeline_effects *effects)
-{
-    if (pipeline->loading || pipeline->slots.by_state[SLOT_LOADING] == 0)
-        return;
-    /* The third part is free: nothing is granted while something loads. */
-    uint64_t *load =
-        pipeline->positions + 2 * (pipeline->positions_capacity / 3);
-    struct slot *slot;
-    uint32_t place = 0;
-    while ((slot = slots_next(&pipeline->slots, SLOT_LOADING, &place)) != NULL)
-        load[effects->load_count++] = slot->position;
-    effects->load = load;
-    pipeline->loading = true;
-}
-
-/* What is in hand can be read again; a publisher that is paused for long
- * should not keep it in memory. */
-static void put_down(struct pipeline *pipeline, uint64_t now_ms)
-{
-    if (pipeline->due.count > 0)
-        due_at(pipeline, now_ms);
-    hand_empty(&pipeline->due);
-    if (!pipeline->granting) {
-        hand_empty(&pipeline->ahead);
-        pipeline->feed_from = pipeline->next;
-    }
-}
-
-void pipeline_step(struct pipeline *pipeline, uint64_t now_ms,
-                   struct pipeline_effects *ret_effects)
-{
-    *ret_effects = (struct pipeline_effects){.batch = pipeline->batch};
-    pipeline->batch = (pipeline->batch + 1) % PIPELINE_BATCHES;
-    need_positions(pipeline);
-    step_outcomes(pipeline, ret_effects);
-    if (pipeline->paused || pipeline->draining) {
-        put_down(pipeline, now_ms);
-        step_withdraw(pipeline, ret_effects);
-        return;
-    }
-    if (now_ms < pipeline->hold_ms) {
-        ret_effects->wake_ms = pipeline->hold_ms;
-        return;
-    }
-    if (pipeline->slots.by_state[SLOT_LOADING] > 0) {
-        step_load(pipeline, ret_effects);
-        return;
-    }
-    step_intent(pipeline, ret_effects);
-    step_grant(pipeline, ret_effects);
-    step_reads(pipeline, now_ms, ret_effects);
-    if (pipeline->first_due_ms > now_ms)
-        ret_effects->wake_ms = pipeline->first_due_ms;
 }
 
 bool pipeline_is_hungry(const struct pipeline *pipeline)

@@ -20,7 +20,7 @@
 #ifndef POSTOFFICE_DELIVERY_PIPELINE_H
 #define POSTOFFICE_DELIVERY_PIPELINE_H
 
-#include "letter.h"
+#include "hand.h"
 #include "storage/command.h"
 #include "storage/query.h"
 
@@ -28,13 +28,6 @@ struct pipeline;
 
 /* Batch numbers begin again at 0 here; far fewer are ever on the way. */
 enum { PIPELINE_BATCHES = 1 << 28 };
-
-/* A message handed to the pipeline. */
-struct supply {
-    struct letter *letter; /* Borrowed; the pipeline takes a reference. */
-    uint32_t attempts;     /* Made so far. */
-    bool doubt;            /* One of them may have arrived unseen. */
-};
 
 /* What is to be done, in this order. Arrays belong to the pipeline and are
  * valid until its next call. Counts of 0 mean nothing. */
@@ -87,7 +80,8 @@ void pipeline_drain(struct pipeline *pipeline);
 /* Nothing is open any more, as far as this node knows. */
 bool pipeline_is_drained(const struct pipeline *pipeline);
 
-/* Answers to effects. A failed read (code != 0) is repeated a second later. */
+/* Answers to effects. A failed read (code != 0) is repeated a second later.
+ * Supplies are borrowed; the pipeline takes references of its own. */
 void pipeline_fed(struct pipeline *pipeline, int code,
                   const struct supply *supplies, uint32_t count,
                   uint64_t now_ms);

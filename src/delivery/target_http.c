@@ -4,15 +4,13 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/public_id.h"
-#include "base/table.h"
+#include "curl_loop.h"
 
 #include <assert.h>
-#include <curl/curl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum {
     HEADERS_MAX = 10,
@@ -46,206 +44,17 @@ struct transfer {
     char response[BOUND_RESPONSE_KEPT];
 };
 
-/* One socket that libcurl wants watched. A connection's is ours from its
- * opening to its closing: libcurl lets go of it after each answer and asks for
- * it again with the next request, but the poll stays as it is, so that this
- * costs no system call. Others (its resolver's) are watched as long as it
- * says. */
-struct watch {
-    uv_poll_t poll;
-    struct target_http *target;
-    struct watch *next; /* In the list of all. */
-    struct watch **link;
-    curl_socket_t socket;
-    bool kept;  /* A connection's. */
-    int polled; /* What the poll watches for; 0: stopped. */
-    int wanted; /* What libcurl wants now. */
-};
-
 struct target_http {
-    uv_loop_t *loop;
-    CURLM *multi;
-    uv_timer_t timer;
-    uv_check_t check; /* Finished transfers are looked at once a turn. */
-    bool dirty;
+    struct curl_loop *loop;
     target_http_done done;
     void *context;
     struct transfer *spare;
     uint32_t spare_count;
     struct transfer *live;
-    struct table by_socket; /* Watches by descriptor. */
-    struct watch *watches;
-    uint32_t watch_count; /* Not freed yet. */
     bool closing;
     void (*closed)(void *context);
     void *closed_context;
 };
-
-/* ---- libcurl and the loop ---- */
-
-static void maybe_free(struct target_http *target);
-
-static void on_watch_closed(uv_handle_t *handle)
-{
-    struct watch *watch = handle->data;
-    struct target_http *target = watch->target;
-    free(watch);
-    target->watch_count--;
-    maybe_free(target);
-}
-
-static void act(struct target_http *target, curl_socket_t socket, int events)
-{
-    int running;
-    CURLMcode rc =
-        curl_multi_socket_action(target->multi, socket, events, &running);
-    assert(rc == CURLM_OK);
-    (void)rc;
-    target->dirty = true;
-}
-
-static void on_socket(uv_poll_t *poll, int status, int events);
-
-static int set_poll(struct watch *watch, int events)
-{
-    watch->polled = events;
-    if (events == 0)
-        return uv_poll_stop(&watch->poll);
-    return uv_poll_start(&watch->poll, events, on_socket);
-}
-
-static void on_socket(uv_poll_t *poll, int status, int events)
-{
-    struct watch *watch = poll->data;
-    if ((watch->wanted & events) == 0 && status == 0) {
-        /* A connection at rest was closed by its server, say: libcurl finds
-         * that out when it wants to use it. */
-        set_poll(watch, watch->wanted);
-        return;
-    }
-    int flags = 0;
-    if (status < 0)
-        flags |= CURL_CSELECT_ERR;
-    if (events & UV_READABLE)
-        flags |= CURL_CSELECT_IN;
-    if (events & UV_WRITABLE)
-        flags |= CURL_CSELECT_OUT;
-    act(watch->target, watch->socket, flags);
-}
-
-static struct watch *watch_new(struct target_http *target, curl_socket_t socket,
-                               bool kept)
-{
-    struct watch *watch = memory_new_zeroed(1, sizeof *watch);
-    watch->target = target;
-    watch->socket = socket;
-    watch->kept = kept;
-    if (uv_poll_init_socket(target->loop, &watch->poll, socket) != 0) {
-        free(watch);
-        return NULL;
-    }
-    watch->poll.data = watch;
-    watch->next = target->watches;
-    watch->link = &target->watches;
-    if (watch->next != NULL)
-        watch->next->link = &watch->next;
-    target->watches = watch;
-    target->watch_count++;
-    table_set(&target->by_socket, (uint32_t)socket, watch);
-    return watch;
-}
-
-static void watch_close(struct watch *watch)
-{
-    *watch->link = watch->next;
-    if (watch->next != NULL)
-        watch->next->link = watch->link;
-    table_set(&watch->target->by_socket, (uint32_t)watch->socket, NULL);
-    uv_poll_stop(&watch->poll);
-    uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
-}
-
-/* libcurl forgets the watch when it lets go of a socket; ours are found again
- * by their descriptor. */
-static struct watch *watch_of(struct target_http *target, curl_socket_t socket)
-{
-    return socket >= 0 ? table_get(&target->by_socket, (uint32_t)socket) : NULL;
-}
-
-static int watch_socket(CURL *easy, curl_socket_t socket, int what,
-                        void *argument, void *known)
-{
-    (void)easy;
-    (void)known;
-    struct target_http *target = argument;
-    struct watch *watch = watch_of(target, socket);
-    if (what == CURL_POLL_REMOVE) {
-        if (watch != NULL && watch->kept)
-            watch->wanted = 0;
-        else if (watch != NULL)
-            watch_close(watch);
-        return 0;
-    }
-    if (watch == NULL) {
-        watch = watch_new(target, socket, false);
-        if (watch == NULL)
-            return -1;
-    }
-    watch->wanted = 0;
-    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
-        watch->wanted |= UV_READABLE;
-    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
-        watch->wanted |= UV_WRITABLE;
-    if (watch->wanted == watch->polled)
-        return 0;
-    return set_poll(watch, watch->wanted) == 0 ? 0 : -1;
-}
-
-/* libcurl is done with a socket: the poll must go before its descriptor. */
-static int close_socket(void *argument, curl_socket_t socket)
-{
-    struct target_http *target = argument;
-    struct watch *watch = watch_of(target, socket);
-    if (watch != NULL)
-        watch_close(watch);
-    return close(socket);
-}
-
-static curl_socket_t open_socket(void *argument, curlsocktype purpose,
-                                 struct curl_sockaddr *address)
-{
-    struct target_http *target = argument;
-    (void)purpose;
-    curl_socket_t made = socket(
-        address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-    if (made < 0)
-        return CURL_SOCKET_BAD;
-    if (watch_new(target, made, true) == NULL) {
-        close(made);
-        return CURL_SOCKET_BAD;
-    }
-    return made;
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-    act(timer->data, CURL_SOCKET_TIMEOUT, 0);
-}
-
-static int set_timer(CURLM *multi, long timeout_ms, void *argument)
-{
-    (void)multi;
-    struct target_http *target = argument;
-    if (target->closing)
-        return 0;
-    if (timeout_ms < 0)
-        uv_timer_stop(&target->timer);
-    else
-        uv_timer_start(&target->timer, on_timer, (uint64_t)timeout_ms, 0);
-    return 0;
-}
-
-/* ---- One transfer ---- */
 
 /* The first bytes are kept in case it is a failure; past a bound the rest is
  * not even read. */
@@ -291,10 +100,6 @@ static void set_constant_options(struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)IDLE_SECONDS_MAX);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer->target);
-    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
-    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, transfer->target);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_response);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request);
@@ -314,6 +119,7 @@ static struct transfer *transfer_take(struct target_http *target)
         transfer->easy = curl_easy_init();
         assert(transfer->easy != NULL);
         set_constant_options(transfer);
+        curl_loop_prepare(target->loop, transfer->easy);
     }
     transfer->next = target->live;
     transfer->link = &target->live;
@@ -408,9 +214,7 @@ void target_http_send(struct target_http *target,
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, payload->data);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
                      (long)send->options->timeout_seconds * 1000L);
-    CURLMcode rc = curl_multi_add_handle(target->multi, easy);
-    assert(rc == CURLM_OK);
-    (void)rc;
+    curl_loop_add(target->loop, easy);
 }
 
 static enum attempt_class class_of_status(long status)
@@ -456,9 +260,11 @@ static const char *failure_words(const struct transfer *transfer, CURLcode code)
                                       : curl_easy_strerror(code);
 }
 
-static void finish(struct transfer *transfer, CURLcode code)
+static void on_finished(void *context, CURL *easy, CURLcode code)
 {
-    struct target_http *target = transfer->target;
+    struct target_http *target = context;
+    struct transfer *transfer;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
     long status = 0;
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     /* An answer that was longer than anybody wants to read is an answer. */
@@ -475,74 +281,29 @@ static void finish(struct transfer *transfer, CURLcode code)
     else if (attempt.class != ATTEMPT_OK)
         attempt.response =
             slice_of(transfer->response, transfer->response_length);
-    curl_multi_remove_handle(target->multi, transfer->easy);
+    curl_loop_remove(target->loop, transfer->easy);
     target->done(target->context, transfer->publisher_id, transfer->token,
                  &attempt);
     transfer_give(transfer);
 }
 
-static void on_check(uv_check_t *check)
-{
-    struct target_http *target = check->data;
-    while (target->dirty) {
-        target->dirty = false;
-        CURLMsg *message;
-        int left;
-        while ((message = curl_multi_info_read(target->multi, &left)) != NULL) {
-            struct transfer *transfer;
-            if (message->msg != CURLMSG_DONE)
-                continue;
-            CURLcode code = message->data.result;
-            curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE,
-                              &transfer);
-            finish(transfer, code);
-        }
-    }
-}
-
-/* ---- Life ---- */
-
 struct target_http *target_http_new(uv_loop_t *loop, uint32_t sends_max,
                                     target_http_done done, void *context)
 {
     struct target_http *target = memory_new_zeroed(1, sizeof *target);
-    target->loop = loop;
     target->done = done;
     target->context = context;
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-    target->multi = curl_multi_init();
-    assert(target->multi != NULL);
-    curl_multi_setopt(target->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
-    curl_multi_setopt(target->multi, CURLMOPT_SOCKETDATA, target);
-    curl_multi_setopt(target->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-    curl_multi_setopt(target->multi, CURLMOPT_TIMERDATA, target);
-    curl_multi_setopt(target->multi, CURLMOPT_MAXCONNECTS, (long)sends_max);
-    uv_timer_init(loop, &target->timer);
-    target->timer.data = target;
-    uv_check_init(loop, &target->check);
-    target->check.data = target;
-    uv_check_start(&target->check, on_check);
+    target->loop = curl_loop_new(loop, (long)sends_max, on_finished, target);
     return target;
 }
 
-/* Handles that are still open: the timer, the check and the watches. */
-static void maybe_free(struct target_http *target)
+static void on_closed(void *context)
 {
-    if (!target->closing || target->watch_count > 0 ||
-        target->timer.data != NULL || target->check.data != NULL)
-        return;
+    struct target_http *target = context;
     void (*closed)(void *) = target->closed;
-    void *context = target->closed_context;
+    void *closed_context = target->closed_context;
     free(target);
-    curl_global_cleanup();
-    closed(context);
-}
-
-static void on_handle_closed(uv_handle_t *handle)
-{
-    struct target_http *target = handle->data;
-    handle->data = NULL;
-    maybe_free(target);
+    closed(closed_context);
 }
 
 void target_http_close(struct target_http *target,
@@ -552,7 +313,7 @@ void target_http_close(struct target_http *target,
     target->closed = closed;
     target->closed_context = context;
     while (target->live != NULL) {
-        curl_multi_remove_handle(target->multi, target->live->easy);
+        curl_loop_remove(target->loop, target->live->easy);
         transfer_give(target->live);
     }
     while (target->spare != NULL) {
@@ -561,10 +322,5 @@ void target_http_close(struct target_http *target,
         curl_easy_cleanup(transfer->easy);
         free(transfer);
     }
-    curl_multi_cleanup(target->multi); /* Closes what was kept alive. */
-    while (target->watches != NULL)
-        watch_close(target->watches);
-    table_close(&target->by_socket);
-    uv_close((uv_handle_t *)&target->timer, on_handle_closed);
-    uv_close((uv_handle_t *)&target->check, on_handle_closed);
+    curl_loop_close(target->loop, on_closed, target);
 }
