@@ -1,4 +1,4 @@
-#include "service.h"
+#include "service_inside.h"
 
 #include "base/bounds.h"
 #include "base/clock.h"
@@ -8,28 +8,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <uuid/uuid.h>
-
-enum {
-    READY_AFTER_LEADER_MS = 10000, /* Seen a leader within so long. */
-    STATISTICS_MS = 100,           /* How old figures of space may be. */
-};
-
-struct service {
-    struct service_parts parts;
-    backend_done done;
-    void *done_context;
-    struct writer_statistics writer; /* Not older than STATISTICS_MS. */
-    uint64_t writer_ms;
-    uint64_t leader_seen_ms;
-    uint64_t published;
-    uint64_t published_bytes;
-    uint64_t refused;
-};
 
 /* ---- Answers ---- */
 
-static void answer(struct service *service, struct backend_result *result)
+void service_answer(struct service *service, struct backend_result *result)
 {
     if (service->done == NULL)
         return;
@@ -93,7 +75,7 @@ static void read_done(struct read_job *job)
                 activity_of(service, read->publishers[i].publisher.id);
         result->activities = activities;
     }
-    answer(service, result);
+    service_answer(service, result);
     arena_close(&job->arena);
     free(read);
 }
@@ -140,56 +122,8 @@ static bool failed(struct service *service, uint64_t ticket, int code,
         return false;
     if (answered.code == ERR_EXISTS)
         answered.field = exists;
-    answer(service, &answered);
+    service_answer(service, &answered);
     return true;
-}
-
-/* ---- Whether it would be taken ---- */
-
-static const struct writer_statistics *statistics(struct service *service)
-{
-    uint64_t now_ms = clock_ms();
-    if (service->writer_ms == 0 ||
-        now_ms - service->writer_ms >= STATISTICS_MS) {
-        service->writer = writer_statistics(service->parts.writer);
-        service->writer_ms = now_ms;
-    }
-    return &service->writer;
-}
-
-/* The store may grow to nine tenths of its largest size by publishing; the
- * rest is for outcomes and whatever else must go on. */
-static const char *space_problem(struct service *service)
-{
-    const struct settings *settings = service->parts.settings;
-    const struct writer_statistics *now = statistics(service);
-    if (now->disk_free_bytes < settings->min_free_bytes)
-        return "the disk has less free space than --min-free-bytes";
-    uint64_t used = now->space.file_bytes > now->space.reusable_bytes
-                        ? now->space.file_bytes - now->space.reusable_bytes
-                        : 0;
-    if (used > settings->max_store_bytes / 10 * 9)
-        return "the store has reached --max-store-bytes";
-    if (cluster_status(service->parts.cluster).no_space)
-        return "no space for the next segment of the log";
-    return NULL;
-}
-
-static int publish_check(struct service *service, size_t size,
-                         const char **ret_detail)
-{
-    *ret_detail = NULL;
-    int rc = proposer_check(service->parts.proposer, size);
-    if (rc == ERR_NOT_LEADER) {
-        *ret_detail = "no leader is known yet";
-        return ERR_UNAVAILABLE;
-    }
-    if (rc == ERR_BUSY)
-        *ret_detail = "more is waiting to be written than fits";
-    if (rc != 0 && rc != ERR_NO_SPACE)
-        return rc;
-    *ret_detail = space_problem(service);
-    return *ret_detail != NULL ? ERR_NO_SPACE : rc;
 }
 
 /* ---- Publishing ---- */
@@ -215,7 +149,7 @@ static void on_published(void *context, uint64_t ticket, int code,
                               "kept for 24 hours";
         }
     }
-    answer(service, &answered);
+    service_answer(service, &answered);
 }
 
 static void publish(void *context, uint64_t ticket,
@@ -228,7 +162,7 @@ static void publish(void *context, uint64_t ticket,
     if (request->idempotency != NULL)
         size += idempotency_encoded_size(request->idempotency);
     const char *detail;
-    int rc = publish_check(service, size, &detail);
+    int rc = service_publish_check(service, size, &detail);
     const struct topic *topic =
         catalog_topic_named(service->parts.catalog, request->topic);
     if (rc == 0 && topic == NULL)
@@ -268,7 +202,7 @@ static void on_topic_created(void *context, uint64_t ticket, int code,
         .count = 1,
         .topics = catalog_topic(service->parts.catalog, (uint32_t)result->id),
     };
-    answer(service, &answered);
+    service_answer(service, &answered);
 }
 
 static void topic_create(void *context, uint64_t ticket,
@@ -276,7 +210,7 @@ static void topic_create(void *context, uint64_t ticket,
 {
     struct service *service = context;
     const char *detail;
-    int rc = publish_check(service, 0, &detail);
+    int rc = service_publish_check(service, 0, &detail);
     if (rc != 0) {
         refuse(service, ticket, rc, NULL, detail);
         return;
@@ -336,7 +270,7 @@ static void on_publisher_changed(void *context, uint64_t ticket, int code,
     if (code == 0 && result->code == ERR_NOT_FOUND) {
         struct backend_result answered = {.ticket = ticket,
                                           .code = ERR_NOT_FOUND};
-        answer(service, &answered);
+        service_answer(service, &answered);
         return;
     }
     if (failed(service, ticket, code, result, "target"))
@@ -376,7 +310,7 @@ static void publisher_create(void *context, uint64_t ticket,
     const struct topic *topic =
         catalog_topic_named(service->parts.catalog, request->topic);
     const char *detail;
-    int rc = publish_check(service, 0, &detail);
+    int rc = service_publish_check(service, 0, &detail);
     const char *field = NULL;
     if (rc == 0 && topic == NULL) {
         rc = ERR_NOT_FOUND;
@@ -442,7 +376,7 @@ static void on_publisher_deleted(void *context, uint64_t ticket, int code,
     if (failed(service, ticket, code, result, NULL))
         return;
     struct backend_result answered = {.ticket = ticket};
-    answer(service, &answered);
+    service_answer(service, &answered);
 }
 
 static void publisher_delete(void *context, uint64_t ticket, uint32_t id)
@@ -488,99 +422,10 @@ static void message_get(void *context, uint64_t ticket, uint64_t id)
     read_submit(read);
 }
 
-/* ---- Health and figures ---- */
-
 static uint64_t id_space(void *context)
 {
     struct service *service = context;
     return catalog_identity(service->parts.catalog)->id_space;
-}
-
-static void fill_probes(struct service *service,
-                        const struct cluster_status *cluster,
-                        struct backend_status *status)
-{
-    struct error failure;
-    status->live = writer_failure(service->parts.writer, &failure) == 0;
-    if (!status->live)
-        status->live_reason = "the store has failed";
-    uint64_t now_ms = clock_ms();
-    if (cluster->leading ||
-        (cluster->leader_id != 0 &&
-         cluster->leader_id != service->parts.settings->node_id))
-        service->leader_seen_ms = now_ms;
-    status->ready = status->live && service->leader_seen_ms != 0 &&
-                    now_ms - service->leader_seen_ms < READY_AFTER_LEADER_MS;
-    if (!status->ready)
-        status->ready_reason = "no leader was seen lately";
-    const char *detail;
-    status->writable = status->live &&
-                       publish_check(service, 0, &detail) == 0 &&
-                       cluster_lease_until_ms(service->parts.cluster) > now_ms;
-    if (!status->writable)
-        status->writable_reason =
-            status->live && detail != NULL ? detail : "no leader is known";
-}
-
-static void fill_status(void *context, struct backend_status *ret_status)
-{
-    struct service *service = context;
-    struct cluster_status cluster = cluster_status(service->parts.cluster);
-    const struct cluster_identity *identity =
-        catalog_identity(service->parts.catalog);
-    *ret_status = (struct backend_status){
-        .node_id = service->parts.settings->node_id,
-        .leader_id = cluster.leader_id,
-        .term = cluster.term,
-        .commit_index = cluster.commit_index,
-        .applied_index = catalog_applied_index(service->parts.catalog),
-        .state_hash = statistics(service)->state_hash,
-        .leader = cluster.leading,
-        .raft_address = service->parts.raft_address,
-        .url = service->parts.url,
-        .version = POSTOFFICE_VERSION,
-    };
-    if (identity->id_space != 0)
-        uuid_unparse_lower(identity->cluster_id, ret_status->cluster_id);
-    fill_probes(service, &cluster, ret_status);
-}
-
-static void fill_metrics(void *context, struct backend_metrics *ret_metrics)
-{
-    struct service *service = context;
-    struct cluster_status cluster = cluster_status(service->parts.cluster);
-    struct scheduler_statistics delivery =
-        dispatcher_statistics(service->parts.dispatcher);
-    const struct writer_statistics *writer = statistics(service);
-    *ret_metrics = (struct backend_metrics){
-        .messages_published = service->published,
-        .payload_bytes_published = service->published_bytes,
-        .publish_refused = service->refused,
-        .backlog_messages = writer->backlog,
-        .deliveries_in_flight = delivery.sends_in_flight,
-        .attempts_succeeded = delivery.succeeded,
-        .attempts_failed = delivery.failed,
-        .deliveries_delivered = delivery.succeeded,
-        .deliveries_dead = delivery.dead,
-        .duplicates_possible = delivery.doubtful,
-        .topics = catalog_topics(service->parts.catalog),
-        .publishers = catalog_publishers(service->parts.catalog),
-        .term = cluster.term,
-        .commit_index = cluster.commit_index,
-        .applied_index = catalog_applied_index(service->parts.catalog),
-        .leader = cluster.leading,
-        .log_bytes = cluster.log_bytes,
-        .log_syncs = cluster.syncs,
-        .log_sync_us = cluster.sync_us_total,
-        .log_written_bytes = cluster.bytes_written,
-        .store_file_bytes = writer->space.file_bytes,
-        .store_reusable_bytes = writer->space.reusable_bytes,
-        .store_commits = writer->commits,
-        .store_commit_us = writer->commit_us,
-        .disk_free_bytes = writer->disk_free_bytes,
-        .proposals_waiting_bytes =
-            proposer_waiting_bytes(service->parts.proposer),
-    };
 }
 
 /* ---- Life ---- */
@@ -617,7 +462,7 @@ struct backend service_backend(struct service *service)
         .publisher_pause = publisher_pause,
         .message_get = message_get,
         .id_space = id_space,
-        .status = fill_status,
-        .metrics = fill_metrics,
+        .status = service_status,
+        .metrics = service_metrics,
     };
 }
