@@ -19,6 +19,10 @@ enum {
     BOUND_APPLY_BYTES = 32 * 1024 * 1024,
     /* The log's newest entries kept in memory; older ones are read back. */
     BOUND_TAIL_BYTES = 32 * 1024 * 1024,
+    /* Log kept on disk for members that are behind, beyond what a restart
+     * needs: hours of usual traffic, so that a node that was away for repair
+     * catches up from it, and little against any volume. */
+    BOUND_KEPT_LOG_BYTES = 1024 * 1024 * 1024,
     /* One AppendEntries gathers entries up to here: large enough that a
      * follower catches up at the speed of its disk, small enough that a slow
      * line is not taken for long. A single larger entry goes alone. */

@@ -23,10 +23,24 @@
 
 struct cluster;
 
+struct cluster_address {
+    uint32_t node_id;
+    const char *address; /* host:port that the others dial. */
+};
+
+/* All is copied. */
 struct cluster_options {
     const char *directory; /* Of the log and the vote file; created. */
     uint32_t node_id;      /* 1 .. 65535 */
     const char *address;   /* host:port that peers dial. */
+    /* Where to hear peers; port 0: any. NULL: this node stays alone. */
+    const char *listen;
+    struct slice secret; /* Empty: none, for loopback addresses only. */
+    /* The first members, this node among them, the same on all of them. None
+     * or one: this node founds a cluster alone. Not looked at when the
+     * directory holds a log. */
+    const struct cluster_address *members;
+    size_t members_count;
     uint32_t election_timeout_ms;
     uint32_t heartbeat_ms;
     /* What the store holds durably: entries up to here are not handed over
@@ -36,6 +50,7 @@ struct cluster_options {
     /* 0: the defaults of bounds.h. Tests take small ones. */
     uint64_t segment_bytes; /* A multiple of 4096, at least 16384. */
     size_t tail_bytes;
+    uint64_t kept_log_bytes; /* For members that are behind. */
 };
 
 /* A committed entry of commands. */
@@ -66,12 +81,14 @@ struct cluster_callbacks {
     void (*failed)(void *context, const struct error *error);
 };
 
-/* Recovers the log and the vote file, or bootstraps a cluster of this node
- * alone when both are empty; starts threads; does not call back yet.
+/* Recovers the log and the vote file, or founds a cluster when both are empty:
+ * of this node alone, or, once all first members have answered that they are
+ * empty too, of them (until then the node waits). Starts threads; does not
+ * call back yet.
  * Errors, with words that tell a torn tail (repaired silently but logged), a
  * flipped bit, a missing or short log, and a log without its vote file apart:
- * ERR_CORRUPT, ERR_IO, ERR_NO_SPACE, ERR_VERSION, ERR_CONFLICT (the directory
- * is another node's), ERR_INVALID (options). */
+ * ERR_CORRUPT, ERR_IO (also: cannot listen), ERR_NO_SPACE, ERR_VERSION,
+ * ERR_CONFLICT (the directory is another node's), ERR_INVALID (options). */
 int cluster_open(uv_loop_t *loop, const struct cluster_options *options,
                  const struct cluster_callbacks *callbacks,
                  struct cluster **ret_cluster, struct error *error);
@@ -104,7 +121,11 @@ void cluster_durable(struct cluster *cluster, uint64_t index);
  * may for ever (UINT64_MAX). */
 uint64_t cluster_lease_until_ms(const struct cluster *cluster);
 
+/* Of the transport. 0: it does not listen. */
+uint16_t cluster_port(const struct cluster *cluster);
+
 struct cluster_status {
+    bool waiting; /* For the first members; all else is 0. */
     enum cluster_role role;
     bool leading; /* Leader with its barrier committed. */
     uint64_t term;

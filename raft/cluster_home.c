@@ -12,7 +12,25 @@
 
 static const char log_name[] = "log";
 
-/* The first entry of every log: its members, here one voter. */
+/* The voters that a cluster begins with, in the same order everywhere. */
+static int first_voters(const struct cluster_home_options *options,
+                        const struct vote *vote,
+                        struct raft_configuration *configuration)
+{
+    if (options->members_count <= 1)
+        return raft_configuration_add(configuration, vote_raft_id(vote),
+                                      options->address, RAFT_VOTER);
+    int rc = 0;
+    for (size_t i = 0; i < options->members_count && rc == 0; i++) {
+        const struct cluster_address *member = &options->members[i];
+        const struct vote its = {.node_id = member->node_id, .incarnation = 1};
+        rc = raft_configuration_add(configuration, vote_raft_id(&its),
+                                    member->address, RAFT_VOTER);
+    }
+    return rc;
+}
+
+/* The first entry of every log: its members. */
 static int first_entry(const struct cluster_home_options *options,
                        const struct vote *vote, struct entry *ret,
                        struct error *error)
@@ -20,8 +38,7 @@ static int first_entry(const struct cluster_home_options *options,
     struct raft_configuration configuration;
     struct raft_buffer bytes = {0};
     raft_configuration_init(&configuration);
-    int rc = raft_configuration_add(&configuration, vote_raft_id(vote),
-                                    options->address, RAFT_VOTER);
+    int rc = first_voters(options, vote, &configuration);
     if (rc == 0)
         rc = raft_configuration_encode(&configuration, &bytes);
     raft_configuration_close(&configuration);
@@ -63,15 +80,18 @@ static int found_vote(struct cluster_home *home,
                       const struct cluster_home_options *options,
                       struct error *error)
 {
+    bool alone = options->members_count <= 1;
     home->vote = (struct vote){
         .stage = VOTE_FOUNDING,
         .term = 1,
         .log_id = disk_random(),
         .node_id = options->node_id,
         .incarnation = 1,
+        .nonce = alone ? 0 : disk_random() | 1,
     };
-    LOG_INFO("raft", "founding a cluster of this node alone",
-             FIELD_U64("node", options->node_id));
+    if (alone)
+        LOG_INFO("raft", "founding a cluster of this node alone",
+                 FIELD_U64("node", options->node_id));
     return vote_create(home->directory, &home->vote, &home->vote_file, error);
 }
 
@@ -127,6 +147,13 @@ static int check_vote(const struct cluster_home *home,
         return error_set(error, ERR_VERSION,
                          "the vote file says a state that this program does "
                          "not know");
+    /* The others may have founded the cluster, counting on this node. */
+    if (home->vote.stage == VOTE_FOUNDING &&
+        (home->vote.nonce == 0) != (options->members_count <= 1))
+        return error_set(error, ERR_CONFLICT,
+                         "%s was begun with another --initial-cluster; give "
+                         "that again, or remove the directory",
+                         options->directory);
     return 0;
 }
 
@@ -154,6 +181,9 @@ static int open_parts(struct cluster_home *home,
     rc = open_log_directory(home, founding, &exists, error);
     if (rc != 0)
         return rc;
+    home->waiting = founding && home->vote.nonce != 0;
+    if (home->waiting)
+        return 0;
     if (founding)
         return found_log(home, options, error);
     if (!exists)
@@ -177,6 +207,17 @@ int cluster_home_open(const struct cluster_home_options *options,
     else
         cluster_home_close(&home);
     return rc;
+}
+
+int cluster_home_found(struct cluster_home *home,
+                       const struct cluster_home_options *options,
+                       uint64_t log_id, struct error *error)
+{
+    home->vote.log_id = log_id;
+    int rc = found_log(home, options, error);
+    if (rc == 0)
+        home->waiting = false;
+    return error_wrap(error, rc, "found a cluster");
 }
 
 void cluster_home_close(struct cluster_home *home)

@@ -25,6 +25,7 @@ enum {
     SLOT_LOG_ID = 40,
     SLOT_NODE_ID = 48,
     SLOT_INCARNATION = 52,
+    SLOT_NONCE = 56,
     SLOT_CHECKSUM = SLOT_BYTES - 8,
 };
 
@@ -50,6 +51,7 @@ static void slot_encode(const struct vote *vote, uint64_t generation,
     put_u64(slot + SLOT_LOG_ID, vote->log_id);
     put_u32(slot + SLOT_NODE_ID, vote->node_id);
     put_u32(slot + SLOT_INCARNATION, vote->incarnation);
+    put_u64(slot + SLOT_NONCE, vote->nonce);
     put_u64(slot + SLOT_CHECKSUM, XXH3_64bits(slot, SLOT_CHECKSUM));
 }
 
@@ -69,6 +71,7 @@ static int slot_decode(const uint8_t slot[SLOT_BYTES], struct vote *ret,
         .log_id = get_u64(slot + SLOT_LOG_ID),
         .node_id = get_u32(slot + SLOT_NODE_ID),
         .incarnation = get_u32(slot + SLOT_INCARNATION),
+        .nonce = get_u64(slot + SLOT_NONCE),
     };
     return 0;
 }

@@ -9,7 +9,7 @@
  *      0 magic "POSTVOTE"      40 log id u64       4088 checksum u64, XXH3
  *      8 version u32           48 node id u32           over all before
  *     12 stage u32             52 incarnation u32
- *     16 generation u64
+ *     16 generation u64       56 nonce u64
  *     24 term u64
  *     32 vote u64
  *
@@ -34,6 +34,8 @@ struct vote {
     uint64_t log_id; /* Random; the segments carry it too. */
     uint32_t node_id;
     uint32_t incarnation; /* From 1; one more when a node lost its volume. */
+    /* Random, its share in the founding of a cluster of several; 0: none. */
+    uint64_t nonce;
 };
 
 /* The Raft id: a node that comes back empty never votes under an old one. */
