@@ -69,6 +69,21 @@ struct publisher_activity {
 typedef void (*backend_done)(void *context,
                              const struct backend_result *result);
 
+/* One member of the cluster as this node knows it. Texts as above. */
+struct backend_member {
+    uint32_t id;
+    bool voter;
+    const char *state; /* "leader", "follower", "unreachable" ... */
+    const char *raft_address;
+    const char *url; /* NULL: it has never told. So the rest. */
+    const char *version;
+    uint64_t applied_index;
+    uint64_t lag;
+    struct state_hash state_hash;
+};
+
+enum { BACKEND_MEMBERS_MAX = 16 };
+
 /* Health, for the probes and /api/cluster. Texts are static or live as long
  * as the node. */
 struct backend_status {
@@ -86,9 +101,8 @@ struct backend_status {
     uint64_t applied_index;
     struct state_hash state_hash; /* At the last commit of the store. */
     bool leader;
-    const char *raft_address;
-    const char *url;
-    const char *version;
+    struct backend_member members[BACKEND_MEMBERS_MAX];
+    uint32_t member_count;
 };
 
 /* Counters and gauges for /metrics, by name; see http/metrics.c. */

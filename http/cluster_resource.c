@@ -3,26 +3,36 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* As far as this node sees it: itself. */
-static void write_member(struct json_writer *json,
-                         const struct backend_status *status)
+static void write_hash(struct json_writer *json, struct state_hash hash)
 {
-    char hash[40];
-    snprintf(hash, sizeof hash, "%016" PRIx64 "%016" PRIx64,
-             status->state_hash.high, status->state_hash.low);
-    uint64_t lag = status->commit_index > status->applied_index
-                       ? status->commit_index - status->applied_index
-                       : 0;
+    char text[40];
+    snprintf(text, sizeof text, "%016" PRIx64 "%016" PRIx64, hash.high,
+             hash.low);
+    json_member_string(json, "state_hash", text);
+}
+
+static void write_member(struct json_writer *json,
+                         const struct backend_member *member)
+{
     json_write_begin(json, '{');
-    json_member_u64(json, "id", status->node_id);
-    json_member_string(json, "role", "voter");
-    json_member_string(json, "raft", status->raft_address);
-    json_member_string(json, "url", status->url);
-    json_member_string(json, "state", status->leader ? "leader" : "follower");
-    json_member_u64(json, "applied_index", status->applied_index);
-    json_member_u64(json, "lag", lag);
-    json_member_string(json, "state_hash", hash);
-    json_member_string(json, "version", status->version);
+    json_member_u64(json, "id", member->id);
+    json_member_string(json, "role", member->voter ? "voter" : "learner");
+    json_member_string(json, "raft", member->raft_address);
+    if (member->url == NULL) {
+        json_member_null(json, "url");
+        json_member_string(json, "state", member->state);
+        json_member_null(json, "applied_index");
+        json_member_null(json, "lag");
+        json_member_null(json, "state_hash");
+        json_member_null(json, "version");
+    } else {
+        json_member_string(json, "url", member->url);
+        json_member_string(json, "state", member->state);
+        json_member_u64(json, "applied_index", member->applied_index);
+        json_member_u64(json, "lag", member->lag);
+        write_hash(json, member->state_hash);
+        json_member_string(json, "version", member->version);
+    }
     json_member_null(json, "progress");
     json_write_end(json, '}');
 }
@@ -44,7 +54,8 @@ void cluster_get(struct request *request)
     json_member_u64(&json, "commit_index", status.commit_index);
     json_write_name(&json, "members");
     json_write_begin(&json, '[');
-    write_member(&json, &status);
+    for (uint32_t i = 0; i < status.member_count; i++)
+        write_member(&json, &status.members[i]);
     json_write_end(&json, ']');
     json_write_end(&json, '}');
     json_write_end(&json, '}');

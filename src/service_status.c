@@ -83,6 +83,28 @@ static void fill_probes(struct service *service,
             status->live && detail != NULL ? detail : "no leader is known";
 }
 
+static uint64_t behind(uint64_t commit_index, uint64_t applied_index)
+{
+    return commit_index > applied_index ? commit_index - applied_index : 0;
+}
+
+static void fill_self(struct service *service,
+                      const struct cluster_status *cluster,
+                      struct backend_status *status)
+{
+    status->members[status->member_count++] = (struct backend_member){
+        .id = status->node_id,
+        .voter = true,
+        .state = cluster->leading ? "leader" : "follower",
+        .raft_address = service->parts.raft_address,
+        .url = service->parts.url,
+        .version = POSTOFFICE_VERSION,
+        .applied_index = status->applied_index,
+        .lag = behind(status->commit_index, status->applied_index),
+        .state_hash = status->state_hash,
+    };
+}
+
 void service_status(void *context, struct backend_status *ret_status)
 {
     struct service *service = context;
@@ -97,10 +119,8 @@ void service_status(void *context, struct backend_status *ret_status)
         .applied_index = catalog_applied_index(service->parts.catalog),
         .state_hash = statistics(service)->state_hash,
         .leader = cluster.leading,
-        .raft_address = service->parts.raft_address,
-        .url = service->parts.url,
-        .version = POSTOFFICE_VERSION,
     };
+    fill_self(service, &cluster, ret_status);
     if (identity->id_space != 0)
         uuid_unparse_lower(identity->cluster_id, ret_status->cluster_id);
     fill_probes(service, &cluster, ret_status);

@@ -220,16 +220,21 @@ static void on_metrics(void *context, struct backend_metrics *ret_metrics)
 
 void fake_init(struct fake_backend *fake)
 {
-    *fake = (struct fake_backend){.next_id = 42,
-                                  .status = {.live = true,
-                                             .ready = true,
-                                             .writable = true,
-                                             .node_id = 1,
-                                             .leader_id = 1,
-                                             .leader = true,
-                                             .raft_address = "127.0.0.1:4001",
-                                             .url = "http://127.0.0.1:4000",
-                                             .version = "0.1.0"}};
+    *fake = (struct fake_backend){
+        .next_id = 42,
+        .status = {.live = true,
+                   .ready = true,
+                   .writable = true,
+                   .node_id = 1,
+                   .leader_id = 1,
+                   .leader = true,
+                   .member_count = 1,
+                   .members = {{.id = 1,
+                                .voter = true,
+                                .state = "leader",
+                                .raft_address = "127.0.0.1:4001",
+                                .url = "http://127.0.0.1:4000",
+                                .version = "0.1.0"}}}};
 }
 
 static bool on_must_forward(void *context)

@@ -1,0 +1,73 @@
+#include "peers.h"
+
+void peer_report_encode(struct encoder *out, const struct peer_report *report)
+{
+    encoder_u32(out, report->node_id);
+    encoder_u64(out, report->applied_index);
+    encoder_u64(out, report->state_hash.low);
+    encoder_u64(out, report->state_hash.high);
+    encoder_string(out, slice_text(report->url));
+    encoder_string(out, slice_text(report->version));
+}
+
+/* Printable ASCII without quotes: it is shown to people and put into JSON. */
+static bool take_text(struct slice text, char *to, size_t size)
+{
+    if (text.length >= size)
+        return false;
+    for (size_t i = 0; i < text.length; i++) {
+        uint8_t byte = text.data[i];
+        if (byte <= ' ' || byte >= 127 || byte == '"' || byte == '\\')
+            return false;
+    }
+    if (text.length > 0)
+        memcpy(to, text.data, text.length);
+    to[text.length] = '\0';
+    return true;
+}
+
+static struct peer_report *place_for(struct peers *peers, uint32_t node_id)
+{
+    for (uint32_t i = 0; i < peers->count; i++) {
+        if (peers->reports[i].node_id == node_id)
+            return &peers->reports[i];
+    }
+    if (peers->count == PEERS_MAX)
+        return NULL;
+    return &peers->reports[peers->count++];
+}
+
+bool peers_hear(struct peers *peers, struct slice report, uint64_t now_ms)
+{
+    struct peer_report heard = {.heard_ms = now_ms};
+    struct decoder in = decoder_of(report);
+    heard.node_id = decoder_u32(&in);
+    heard.applied_index = decoder_u64(&in);
+    heard.state_hash.low = decoder_u64(&in);
+    heard.state_hash.high = decoder_u64(&in);
+    struct slice url = decoder_string(&in);
+    struct slice version = decoder_string(&in);
+    if (!decoder_done(&in) || heard.node_id == 0 ||
+        !take_text(url, heard.url, sizeof heard.url) ||
+        !take_text(version, heard.version, sizeof heard.version))
+        return false;
+    struct peer_report *place = place_for(peers, heard.node_id);
+    if (place != NULL)
+        *place = heard;
+    return place != NULL;
+}
+
+const struct peer_report *peers_find(const struct peers *peers,
+                                     uint32_t node_id)
+{
+    for (uint32_t i = 0; i < peers->count; i++) {
+        if (peers->reports[i].node_id == node_id)
+            return &peers->reports[i];
+    }
+    return NULL;
+}
+
+bool peer_report_is_fresh(const struct peer_report *report, uint64_t now_ms)
+{
+    return report != NULL && now_ms - report->heard_ms < PEERS_FRESH_MS;
+}
