@@ -42,6 +42,9 @@ enum {
     BOUND_ENTRIES_QUEUE_BYTES = 8 * 1024 * 1024,
     BOUND_SMALL_QUEUE_BYTES = 256 * 1024,
     BOUND_CALLS_QUEUE_BYTES = 16 * 1024 * 1024,
+    /* Requests to other members whose answers have not come: as many as
+     * clients may be connected to be forwarded. */
+    BOUND_CALLS_WAITING = 4096,
     /* Members whom a node may dial, with those that are leaving. */
     BOUND_PEERS = 32,
     /* Connections that have proved the secret: three a member and direction,

@@ -282,6 +282,9 @@ void cluster_on_timer(uv_timer_t *timer)
         members_tell(cluster, now);
     if (cluster_is_idle(cluster))
         return;
+    calls_expire(cluster, now);
+    if (cluster_is_idle(cluster))
+        return;
     replica_tick(cluster->replica, now);
     cluster_pump(cluster);
 }
@@ -292,6 +295,8 @@ static void arm(struct cluster *cluster)
 {
     uint64_t deadline = replica_deadline_ms(cluster->replica);
     uint64_t now = clock_ms();
+    if (cluster->calls.due_ms != 0 && cluster->calls.due_ms < deadline)
+        deadline = cluster->calls.due_ms;
     if (cluster->armed_ms != 0 && cluster->armed_ms <= deadline)
         return;
     cluster->armed_ms = deadline > now ? deadline : now;

@@ -61,6 +61,28 @@ struct cluster_entry {
     struct buffer *buffer; /* Borrowed: take a reference to keep it. */
 };
 
+/* Who has asked: a value to keep until the answer. */
+struct cluster_asker {
+    uint64_t raft_id;
+    uint64_t id;
+};
+
+/* A request of another member. */
+struct cluster_asked {
+    struct cluster_asker asker;
+    struct slice body;     /* Inside buffer. */
+    struct buffer *buffer; /* Borrowed: take a reference to keep it. */
+};
+
+struct cluster_answer {
+    struct slice body;
+    struct buffer *buffer; /* As above. */
+};
+/* rc is 0 with an answer, else ERR_UNKNOWN_OUTCOME without: the connection has
+ * broken, the time is over, or this node ends. Exactly once. */
+typedef void (*cluster_answered)(void *context, int rc,
+                                 const struct cluster_answer *answer);
+
 enum cluster_role { CLUSTER_FOLLOWER, CLUSTER_CANDIDATE, CLUSTER_LEADER };
 
 struct cluster_callbacks {
@@ -76,6 +98,8 @@ struct cluster_callbacks {
     void (*deposed)(void *context);
     /* cluster_submit() would be taken now, after it was not. */
     void (*writable)(void *context);
+    /* Another member asks; cluster_answer() now or later. May be NULL. */
+    void (*requested)(void *context, const struct cluster_asked *asked);
     /* The node can no longer be trusted or go on (a failed sync, a corrupt
      * log): log the words and exit. */
     void (*failed)(void *context, const struct error *error);
@@ -120,6 +144,20 @@ void cluster_durable(struct cluster *cluster, uint64_t index);
  * dispatch deliveries, answer linearizable reads. 0: it may not. A sole voter
  * may for ever (UINT64_MAX). */
 uint64_t cluster_lease_until_ms(const struct cluster *cluster);
+
+/* Asks another member, over a connection that delays nothing of Raft; the body
+ * (up to BOUND_CALL_BYTES) is written from where it lies, by a reference of
+ * its own. Bodies are for the floor above: nothing here looks at them. Errors,
+ * after which nothing was sent and answered() does not come: ERR_UNAVAILABLE
+ * (no such member, or not connected), ERR_BUSY (too much waits), ERR_TOO_LARGE.
+ */
+int cluster_request(struct cluster *cluster, uint32_t node_id,
+                    struct buffer *body, uint32_t timeout_ms,
+                    cluster_answered answered, void *context);
+/* Answers at most once. Errors, after which the asker will hear of an unknown
+ * outcome: as above. */
+int cluster_answer(struct cluster *cluster, const struct cluster_asker *asker,
+                   struct buffer *body);
 
 /* Of the transport. 0: it does not listen. */
 uint16_t cluster_port(const struct cluster *cluster);

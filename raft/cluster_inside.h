@@ -3,12 +3,14 @@
  *     cluster.c          effects out, the pump, submitting, status
  *     cluster_open.c     founding or recovering, starting, the end
  *     cluster_members.c  who the other members are, and what comes from them
- *     cluster_send.c     what goes to them */
+ *     cluster_send.c     what goes to them
+ *     cluster_calls.c    requests of the floor above to them */
 #ifndef POSTOFFICE_RAFT_CLUSTER_INSIDE_H
 #define POSTOFFICE_RAFT_CLUSTER_INSIDE_H
 
 #include "base/bounds.h"
 #include "base/memory.h"
+#include "raft/calls.h"
 #include "raft/cluster.h"
 #include "raft/cluster_home.h"
 #include "raft/founding.h"
@@ -27,6 +29,7 @@ enum {
 enum cluster_call {
     CALL_STATEMENT = 1, /* founding.h */
     CALL_KEEP,          /* What the log is kept for, told by the leader. */
+    CALL_ASK,           /* For the floor above; answered. */
 };
 
 struct cluster_send {
@@ -73,6 +76,7 @@ struct cluster {
     struct member *members[BOUND_PEERS];
     unsigned members_count;
     uint64_t members_configuration; /* As was last looked at. */
+    struct calls calls;
 
     uv_async_t wake;
     uv_timer_t timer;
@@ -162,5 +166,16 @@ void members_read(struct cluster *cluster);
 void member_flush(struct cluster *cluster, struct member *member);
 /* Something did not get to it. */
 void member_lost(struct member *member);
+
+/* --- cluster_calls.c ---------------------------------------------------- */
+
+void calls_hear_request(struct cluster *cluster, uint64_t from,
+                        const struct frame *frame);
+void calls_hear_answer(struct cluster *cluster, uint64_t from,
+                       const struct frame *frame);
+/* Nothing more gets to this member on the connection of before. */
+void calls_broken(struct cluster *cluster, uint32_t node_id);
+void calls_expire(struct cluster *cluster, uint64_t now_ms);
+void calls_end(struct cluster *cluster);
 
 #endif

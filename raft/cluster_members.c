@@ -79,6 +79,7 @@ void members_follow(struct cluster *cluster)
         if (is_configured(cluster, member->node_id))
             continue;
         transport_remove_peer(cluster->transport, member->node_id);
+        calls_broken(cluster, member->node_id);
         cluster->members[i] = cluster->members[--cluster->members_count];
         free_member(member);
     }
@@ -188,6 +189,9 @@ static void hear_request(struct cluster *cluster, uint64_t from,
     case CALL_KEEP:
         hear_keep(cluster, from, frame->payload);
         break;
+    case CALL_ASK:
+        calls_hear_request(cluster, from, frame);
+        break;
     default:
         break; /* Of a newer version. */
     }
@@ -227,8 +231,10 @@ static void on_received(void *context, uint64_t from, const struct frame *frame)
     }
     if (frame->type == FRAME_REQUEST)
         hear_request(cluster, from, frame);
-    else if (frame->type != FRAME_ANSWER && frame->type != FRAME_PING &&
-             cluster->replica != NULL && has_say(member, from))
+    else if (frame->type == FRAME_ANSWER)
+        calls_hear_answer(cluster, from, frame);
+    else if (frame->type != FRAME_PING && cluster->replica != NULL &&
+             has_say(member, from))
         hear_raft(cluster, from, frame);
 }
 
@@ -251,6 +257,8 @@ static void on_disconnected(void *context, uint64_t peer, enum frame_lane lane)
     struct member *member = members_find(cluster, handshake_node(peer));
     if (member != NULL && lane == LANE_ENTRIES)
         member_lost(member);
+    if (lane == LANE_CALLS)
+        calls_broken(cluster, handshake_node(peer));
 }
 
 /* --- Beginning and end -------------------------------------------------- */

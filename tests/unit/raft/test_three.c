@@ -176,6 +176,105 @@ static void test_a_minority_commits_nothing(void **state)
     trio_agree(&trio);
 }
 
+/* --- Requests ----------------------------------------------------------- */
+
+struct answer {
+    unsigned count;
+    int rc;
+    size_t length;
+    char start[12];
+};
+
+static void on_answered(void *context, int rc,
+                        const struct cluster_answer *answer)
+{
+    struct answer *noted = context;
+    noted->count++;
+    noted->rc = rc;
+    if (answer == NULL)
+        return;
+    noted->length = answer->body.length;
+    memcpy(noted->start, answer->body.data, sizeof noted->start - 1);
+}
+
+static int ask(unsigned from, uint32_t node, size_t length, uint32_t timeout_ms,
+               struct answer *answer)
+{
+    struct buffer *body = buffer_new(length);
+    assert_non_null(body);
+    *answer = (struct answer){.rc = 1};
+    body->length = length;
+    memset(body->data, 'q', length);
+    int rc = cluster_request(trio.members[from].cluster, node, body, timeout_ms,
+                             on_answered, answer);
+    assert_int_equal(answer->count, 0); /* Never before the call returns. */
+    buffer_unref(body);
+    return rc;
+}
+
+static struct answer answers[3];
+
+static bool are_answered(struct trio *three)
+{
+    (void)three;
+    return answers[0].count > 0 && answers[1].count > 0;
+}
+
+static bool is_requested(struct trio *three)
+{
+    return three->members[1].requests > 0;
+}
+
+static void test_requests_are_answered(void **state)
+{
+    (void)state;
+    trio_open_all(&trio);
+    trio_submit(&trio, 1, 100);
+    trio_agree(&trio);
+    assert_int_equal(ask(0, 2, 100, 20000, &answers[0]), 0);
+    assert_int_equal(ask(2, 1, 40 * 1024 * 1024, 20000, &answers[1]), 0);
+    trio_run_until(&trio, are_answered, "two answers");
+    assert_int_equal(answers[0].rc, 0);
+    assert_int_equal(answers[0].length, 104);
+    assert_string_equal(answers[0].start, "re: qqqqqqq");
+    assert_int_equal(answers[1].rc, 0);
+    assert_int_equal(answers[1].length, 40 * 1024 * 1024 + 4);
+    /* A large body has not cost the leader its office. */
+    assert_int_equal(trio_leader(&trio)->leadings, 1);
+    assert_int_equal(ask(0, 9, 100, 1000, &answers[0]), ERR_UNAVAILABLE);
+    assert_int_equal(ask(0, 2, 50 * 1024 * 1024, 1000, &answers[0]),
+                     ERR_TOO_LARGE);
+}
+
+/* No answer in time, or none ever since the other one is gone. */
+static void test_requests_without_answer_are_unknown(void **state)
+{
+    (void)state;
+    trio_open_all(&trio);
+    trio_submit(&trio, 1, 100);
+    trio_agree(&trio);
+    trio.members[1].keeps_requests = true;
+    trio.members[1].requests = 0;
+    assert_int_equal(ask(0, 2, 100, 50, &answers[0]), 0);
+    assert_int_equal(ask(0, 2, 100, 60000, &answers[1]), 0);
+    trio_run_until(&trio, is_requested, "a request");
+    trio_run_for(&trio, 200);
+    assert_int_equal(answers[0].count, 1);
+    assert_int_equal(answers[0].rc, ERR_UNKNOWN_OUTCOME);
+    assert_int_equal(answers[1].count, 0);
+    trio_stop(&trio, 1);
+    trio_run_until(&trio, are_answered, "the end of a request");
+    assert_int_equal(answers[1].rc, ERR_UNKNOWN_OUTCOME);
+    assert_int_equal(answers[0].count, 1);
+    assert_int_equal(ask(0, 2, 100, 1000, &answers[0]), ERR_UNAVAILABLE);
+    /* What still waits at the end hears of it. */
+    trio.members[2].keeps_requests = true;
+    assert_int_equal(ask(0, 3, 100, 60000, &answers[0]), 0);
+    trio_stop(&trio, 0);
+    assert_int_equal(answers[0].count, 1);
+    assert_int_equal(answers[0].rc, ERR_UNKNOWN_OUTCOME);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -187,6 +286,8 @@ int main(void)
         TEST(test_a_follower_catches_up_from_memory),
         TEST(test_a_follower_catches_up_from_disk),
         TEST(test_a_minority_commits_nothing),
+        TEST(test_requests_are_answered),
+        TEST(test_requests_without_answer_are_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,6 +54,23 @@ static void on_writable(void *context)
     (void)context;
 }
 
+static void on_requested(void *context, const struct cluster_asked *asked)
+{
+    struct trio_member *member = context;
+    static const char prefix[4] = "re: ";
+    member->requests++;
+    member->asker = asked->asker;
+    if (member->keeps_requests)
+        return;
+    struct buffer *answer = buffer_new(asked->body.length + sizeof prefix);
+    assert_non_null(answer);
+    answer->length = answer->capacity;
+    memcpy(answer->data, prefix, sizeof prefix);
+    memcpy(answer->data + sizeof prefix, asked->body.data, asked->body.length);
+    assert_int_equal(cluster_answer(member->cluster, &asked->asker, answer), 0);
+    buffer_unref(answer);
+}
+
 static void on_failed(void *context, const struct error *error)
 {
     struct trio_member *member = context;
@@ -111,6 +128,7 @@ void trio_open(struct trio *trio, unsigned number)
         .leading = on_leading,
         .deposed = on_deposed,
         .writable = on_writable,
+        .requested = on_requested,
         .failed = on_failed,
     };
     struct cluster_options options = trio->options;

@@ -26,6 +26,11 @@ struct trio_member {
     struct error error;
     uint64_t entries;    /* Handed over in this run. */
     uint64_t last_index; /* Of them. */
+    /* Of other members' requests: answered at once with "re: " before what
+     * was asked, or kept when told so. */
+    bool keeps_requests;
+    struct cluster_asker asker; /* Of the last one kept. */
+    unsigned requests;
     /* By index; 0: not handed over. Kept over restarts. */
     uint64_t hashes[TRIO_ENTRIES];
 };
