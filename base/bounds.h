@@ -92,8 +92,8 @@ enum {
     BOUND_TOPIC_NAME = 255,
     BOUND_KEY = 255,
     BOUND_IDEMPOTENCY_KEY = 255,
-    /* Keys of requests that are remembered: a day of 115 a second, and one or
-     * two GiB of the store. Beyond it a request with a new key gets 429. */
+    /* Keys of requests that are remembered: a day of 115 a second, and some
+     * 4 GiB of the store. Beyond it a request with a new key gets 429. */
     BOUND_IDEMPOTENCY_KEYS = 10 * 1000 * 1000,
     BOUND_ATTRIBUTES = 100,
     BOUND_ATTRIBUTE_NAME = 256,
