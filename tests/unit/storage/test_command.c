@@ -228,9 +228,9 @@ static void test_bytes_are_frozen(void **state)
 static int decode_copy(const uint8_t *data, size_t length, struct arena *arena)
 {
     uint8_t *copy = malloc(length == 0 ? 1 : length);
-    struct slice entry = slice_of(copy, length);
     struct command command;
     memcpy(copy, data, length);
+    struct slice entry = slice_of(copy, length);
     int rc = command_next(&entry, &command);
     if (rc == 0)
         rc = decode(&command, arena);
