@@ -2,12 +2,14 @@
 #include "raft/transport.h"
 
 #include "base/clock.h"
+#include "base/logger.h"
 #include "base/memory.h"
 #include "raft/transport_inside.h"
 
 #include <assert.h>
 #include <netinet/in.h>
 #include <openssl/crypto.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -92,8 +94,20 @@ int transport_say(uv_tcp_t *tcp, struct slice bytes, struct error *error)
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct transport *transport = listener->data;
-    if (status == 0 && !transport->closing)
+    uint64_t silenced;
+    if (transport->closing)
+        return;
+    if (status == 0) {
         guest_accept(transport);
+        return;
+    }
+    if (!complaint_speaks(&transport->guest_complaints, "listener", clock_ms(),
+                          &silenced))
+        return;
+    transport->figures.complaints++;
+    LOG_WARN("transport", "a connection could not be accepted",
+             FIELD_TEXT("reason", uv_strerror(status)),
+             FIELD_U64("not_logged_before", silenced));
 }
 
 static int resolve_own(uv_loop_t *loop, const char *listen,
@@ -189,6 +203,8 @@ int transport_open(uv_loop_t *loop, const struct transport_options *options,
                        "a common secret: give --cluster-secret-file");
     if (rc != 0)
         return error_wrap(error, rc, "cluster address %s", options->listen);
+    /* A line that is gone is an error of its write. */
+    signal(SIGPIPE, SIG_IGN);
     struct transport *transport = make(loop, options, callbacks);
     rc = listen_on(transport, &address, error);
     if (rc != 0) {

@@ -66,7 +66,9 @@ struct transport_callbacks {
     void (*disconnected)(void *context, uint64_t peer, enum frame_lane lane);
 };
 
-/* Listens. Resolving the own address may wait: call it before the loop runs.
+/* Listens; the process ignores SIGPIPE from then on. Resolving the own address
+ * may wait: call it before the loop runs. After an error the loop must still
+ * turn once.
  * Errors, with words: ERR_INVALID (the address; no secret off loopback),
  * ERR_IO (cannot listen). */
 int transport_open(uv_loop_t *loop, const struct transport_options *options,

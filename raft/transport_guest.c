@@ -132,23 +132,25 @@ static void deliver(struct guest *guest)
     buffer_unref(body);
 }
 
-static int read_header(struct guest *guest, struct slice bytes,
-                       struct error *error)
+/* Reads the header and makes a buffer for what it announces; NULL: it is not
+ * to be taken, with words. */
+static struct buffer *new_body(struct guest *guest, const uint8_t *bytes,
+                               struct error *error)
 {
     struct frame_header *header = &guest->header;
-    int rc = frame_header_decode(bytes.data, header, error);
-    if (rc != 0)
-        return rc;
+    if (frame_header_decode(bytes, header, error) != 0)
+        return NULL;
     if (header->type != FRAME_PING &&
-        header->lane != guest->handshake.peer.purpose)
-        return error_set(error, ERR_INVALID, "%s on the wrong connection",
-                         frame_type_name(header->type));
-    guest->body = buffer_new(frame_body_bytes(header));
-    if (guest->body == NULL)
-        return error_set(error, ERR_NO_MEMORY, "%s of %zu bytes: no memory",
-                         frame_type_name(header->type),
-                         frame_body_bytes(header));
-    return 0;
+        header->lane != guest->handshake.peer.purpose) {
+        error_set(error, ERR_INVALID, "%s on the wrong connection",
+                  frame_type_name(header->type));
+        return NULL;
+    }
+    struct buffer *body = buffer_new(frame_body_bytes(header));
+    if (body == NULL)
+        error_set(error, ERR_NO_MEMORY, "%s of %zu bytes: no memory",
+                  frame_type_name(header->type), frame_body_bytes(header));
+    return body;
 }
 
 /* Begins a frame, if its header is there, with what there is of its body.
@@ -158,12 +160,13 @@ static size_t begin_frame(struct guest *guest, struct slice bytes)
     struct error error = {0};
     if (bytes.length < FRAME_HEADER)
         return 0;
-    if (read_header(guest, bytes, &error) != 0) {
+    struct buffer *body = new_body(guest, bytes.data, &error);
+    if (body == NULL) {
         guest->transport->figures.frames_refused++;
         refuse(guest, &error);
         return 0;
     }
-    struct buffer *body = guest->body;
+    guest->body = body;
     size_t there = bytes.length - FRAME_HEADER;
     body->length = there < body->capacity ? there : body->capacity;
     memcpy(body->data, bytes.data + FRAME_HEADER, body->length);
@@ -336,6 +339,7 @@ static void make_room(struct transport *transport)
          guest = guest->older)
         if (guest->state == GUEST_SHAKING)
             oldest = guest;
+    assert(oldest != NULL);
     error_set(&error, ERR_BUSY, "more than %u connections without handshake",
               BOUND_STRANGERS);
     refuse(oldest, &error);

@@ -339,6 +339,11 @@ static void test_lengths_are_bounded_by_type(void **state)
     put_u64(wire.bytes, XXH3_64bits(wire.bytes + 8, FRAME_HEADER - 8));
     assert_int_equal(frame_header_decode(wire.bytes, &header, &error),
                      ERR_TOO_LARGE);
+    sign(&wire, fields, 0);
+    put_u32(wire.bytes + 36, 10); /* Too few to be any. */
+    put_u64(wire.bytes, XXH3_64bits(wire.bytes + 8, FRAME_HEADER - 8));
+    assert_int_equal(frame_header_decode(wire.bytes, &header, &error),
+                     ERR_CORRUPT);
     /* A vote carries no payload at all. */
     frame = frame_of(FRAME_REQUEST_VOTE);
     wire = wire_of(&frame);

@@ -319,6 +319,47 @@ static void test_a_peer_moves(void **state)
     assert_true(transport_connected(one.transport, TWO, LANE_SMALL));
 }
 
+/* What a look-up for the address before finds is of no more interest. */
+static void test_a_peer_moves_during_a_look_up(void **state)
+{
+    (void)state;
+    char address[32];
+    open_both();
+    snprintf(address, sizeof address, "localhost:%u",
+             transport_port(two.transport));
+    assert_int_equal(
+        transport_set_peer(one.transport, TWO, address, &one.error), 0);
+    uv_run(&loop, UV_RUN_NOWAIT);
+    assert_int_equal(
+        transport_set_peer(one.transport, TWO, "127.0.0.1:9", &one.error), 0);
+    while (figures_of(&one).dials < 3 * LANES)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(one.connects, 0);
+    assert_int_equal(figures_of(&two).guests, 0);
+}
+
+/* Whoever dials can be dialed: that is not left to the next try. */
+static void test_a_peer_that_comes_is_dialed_at_once(void **state)
+{
+    (void)state;
+    char address[32];
+    one.options.times.backoff_ms_min = 60000;
+    one.options.times.backoff_ms_max = 60000;
+    open_both();
+    station_add(&one, &two);
+    snprintf(address, sizeof address, "127.0.0.1:%u",
+             transport_port(two.transport));
+    station_close(&two);
+    while (figures_of(&one).dials < LANES)
+        uv_run(&loop, UV_RUN_ONCE);
+    station_run_ms(&loop, 20);
+    assert_int_equal(one.connects, 0);
+    two.options.listen = address;
+    assert_int_equal(station_open(&two), 0);
+    station_add(&two, &one);
+    station_run_until_met(&one, &two);
+}
+
 static bool one_is_in_another_life(void *context)
 {
     (void)context;
@@ -828,6 +869,8 @@ int main(void)
         ON_LOOP(test_a_peer_is_found_by_its_name),
         ON_LOOP(test_a_look_up_under_way_is_waited_for),
         ON_LOOP(test_a_peer_moves),
+        ON_LOOP(test_a_peer_moves_during_a_look_up),
+        ON_LOOP(test_a_peer_that_comes_is_dialed_at_once),
         ON_LOOP(test_a_node_takes_another_identity),
         ON_LOOP(test_a_callback_may_remove_the_peer),
         ON_LOOP(test_a_callback_may_close_everything),
