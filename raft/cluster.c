@@ -257,6 +257,8 @@ void cluster_pump(struct cluster *cluster)
     hand_over(cluster);
     announce_leadership(cluster);
     announce_writable(cluster);
+    if (!cluster_is_idle(cluster))
+        transfer_run(cluster);
     if (!cluster_is_idle(cluster)) {
         members_follow(cluster);
         members_read(cluster);
@@ -316,7 +318,9 @@ void cluster_wake(void *context)
 bool cluster_can_submit(const struct cluster *cluster)
 {
     return !cluster_is_idle(cluster) && cluster->leading_term != 0 &&
+           !cluster->transfer.active &&
            replica_leading(cluster->replica) == cluster->leading_term &&
+           !replica_status(cluster->replica).transferring &&
            replica_status(cluster->replica).commit_index >= cluster->in_flight;
 }
 

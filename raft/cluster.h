@@ -145,6 +145,38 @@ void cluster_durable(struct cluster *cluster, uint64_t index);
  * may for ever (UINT64_MAX). */
 uint64_t cluster_lease_until_ms(const struct cluster *cluster);
 
+/* error->code is 0: another member leads. Else this node may still lead. */
+typedef void (*cluster_transferred)(void *context, const struct error *error);
+/* Gives leadership to this member, or with 0 to whoever is there and has most
+ * of the log. Until done() nothing is submitted any more (ERR_BUSY, then
+ * writable() or deposed()), and there is no lease. It ends within three
+ * election timeouts. Errors, after which done() does not come:
+ * ERR_NOT_LEADER, ERR_BUSY (one is under way), ERR_NOT_FOUND (no such other
+ * voter), ERR_UNAVAILABLE (no other voter is there). */
+int cluster_transfer(struct cluster *cluster, uint32_t node_id,
+                     cluster_transferred done, void *context);
+
+enum cluster_member_state {
+    CLUSTER_MEMBER_LEADER,
+    CLUSTER_MEMBER_FOLLOWER,
+    CLUSTER_MEMBER_UNREACHABLE, /* From this node. */
+    CLUSTER_MEMBER_TOO_FAR,     /* Behind the oldest entry: to be rebuilt. */
+};
+struct cluster_member {
+    uint32_t node_id;
+    const char *address; /* Borrowed until the loop goes on. */
+    bool voter;
+    enum cluster_member_state state;
+    /* Durable there, as this leader knows; 0 on a follower save for itself. */
+    uint64_t match_index;
+    uint64_t lag;            /* Entries that it lacks, when known; else 0. */
+    uint64_t contact_ago_ms; /* UINT64_MAX: never; 0 for this node. */
+};
+/* By the newest configuration; at most `capacity`. Only the leader knows the
+ * progress of all. */
+unsigned cluster_members(const struct cluster *cluster,
+                         struct cluster_member *ret, unsigned capacity);
+
 /* Asks another member, over a connection that delays nothing of Raft; the body
  * (up to BOUND_CALL_BYTES) is written from where it lies, by a reference of
  * its own. Bodies are for the floor above: nothing here looks at them. Errors,

@@ -4,7 +4,8 @@
  *     cluster_open.c     founding or recovering, starting, the end
  *     cluster_members.c  who the other members are, and what comes from them
  *     cluster_send.c     what goes to them
- *     cluster_calls.c    requests of the floor above to them */
+ *     cluster_calls.c    requests of the floor above to them
+ *     cluster_transfer.c giving leadership away */
 #ifndef POSTOFFICE_RAFT_CLUSTER_INSIDE_H
 #define POSTOFFICE_RAFT_CLUSTER_INSIDE_H
 
@@ -35,6 +36,17 @@ enum cluster_call {
 struct cluster_send {
     struct raft_append_entries append;
     struct frame_stamp stamp;
+};
+
+/* Leadership on its way to another member. */
+struct cluster_transfer {
+    bool active;
+    bool asked;
+    uint32_t node_id; /* 0: whoever is there. */
+    uint64_t term;    /* In which this node led. */
+    uint64_t due_ms;
+    cluster_transferred done;
+    void *context;
 };
 
 /* Another member, known by its node id; its Raft id is one life of it. */
@@ -77,6 +89,7 @@ struct cluster {
     unsigned members_count;
     uint64_t members_configuration; /* As was last looked at. */
     struct calls calls;
+    struct cluster_transfer transfer;
 
     uv_async_t wake;
     uv_timer_t timer;
@@ -177,5 +190,12 @@ void calls_hear_answer(struct cluster *cluster, uint64_t from,
 void calls_broken(struct cluster *cluster, uint32_t node_id);
 void calls_expire(struct cluster *cluster, uint64_t now_ms);
 void calls_end(struct cluster *cluster);
+
+/* --- cluster_transfer.c ------------------------------------------------- */
+
+/* From the pump: goes on with a transfer, and begins one when the disk stalls.
+ */
+void transfer_run(struct cluster *cluster);
+void transfer_end(struct cluster *cluster);
 
 #endif

@@ -97,6 +97,54 @@ uint64_t members_least_match(const struct cluster *cluster)
     return least;
 }
 
+/* --- Status ------------------------------------------------------------- */
+
+static void describe(const struct cluster *cluster, uint64_t now_ms,
+                     struct cluster_member *ret)
+{
+    const struct member *member = members_find(cluster, ret->node_id);
+    struct replica_status status = replica_status(cluster->replica);
+    bool itself = ret->node_id == cluster->options.node_id;
+    ret->state = CLUSTER_MEMBER_FOLLOWER;
+    ret->contact_ago_ms = UINT64_MAX;
+    if (itself)
+        ret->contact_ago_ms = 0;
+    else if (member != NULL && member->contact_ms != 0)
+        ret->contact_ago_ms = now_ms - member->contact_ms;
+    /* The transport pings where nothing else flows. */
+    if (!itself &&
+        (cluster->transport == NULL ||
+         !transport_connected(cluster->transport, ret->node_id, LANE_SMALL)))
+        ret->state = CLUSTER_MEMBER_UNREACHABLE;
+    else if (handshake_node(status.leader_id) == ret->node_id)
+        ret->state = CLUSTER_MEMBER_LEADER;
+    else if (member != NULL && member->too_far)
+        ret->state = CLUSTER_MEMBER_TOO_FAR;
+    if (itself || status.state == RAFT_LEADER)
+        ret->lag = status.last_index - ret->match_index;
+}
+
+unsigned cluster_members(const struct cluster *cluster,
+                         struct cluster_member *ret, unsigned capacity)
+{
+    uint64_t now = clock_ms();
+    if (cluster_is_idle(cluster))
+        return 0;
+    unsigned count = replica_members(cluster->replica);
+    count = count < capacity ? count : capacity;
+    for (unsigned i = 0; i < count; i++) {
+        struct replica_member member = replica_member(cluster->replica, i);
+        ret[i] = (struct cluster_member){
+            .node_id = handshake_node(member.id),
+            .address = member.address,
+            .voter = member.voter,
+            .match_index = member.match_index,
+        };
+        describe(cluster, now, &ret[i]);
+    }
+    return count;
+}
+
 /* --- Calls that members make by themselves ------------------------------ */
 
 static void tell(struct cluster *cluster, uint32_t node_id,

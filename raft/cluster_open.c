@@ -356,6 +356,7 @@ static void finish(struct cluster *cluster)
     if (--cluster->parts_open > 0)
         return;
     calls_end(cluster);
+    transfer_end(cluster);
     free_state(cluster);
     if (cluster->leading_term != 0)
         cluster->callbacks.deposed(cluster->callbacks.context);

@@ -176,6 +176,165 @@ static void test_a_minority_commits_nothing(void **state)
     trio_agree(&trio);
 }
 
+/* --- Transfer ----------------------------------------------------------- */
+
+static int transferred;
+static struct error transfer_error;
+
+static void on_transferred(void *context, const struct error *error)
+{
+    (void)context;
+    transferred++;
+    transfer_error = *error;
+}
+
+static bool is_transferred(struct trio *three)
+{
+    (void)three;
+    return transferred > 0;
+}
+
+static bool is_led_by_another(struct trio *three)
+{
+    struct trio_member *leader = trio_leader(three);
+    return transferred > 0 && leader != NULL &&
+           cluster_status(leader->cluster).leading;
+}
+
+/* To whom it is asked for, back and forth, while entries go through. */
+static void test_leadership_is_given_away(void **state)
+{
+    (void)state;
+    trio_open_all(&trio);
+    trio_submit(&trio, 10, 100);
+    trio_agree(&trio);
+    for (unsigned round = 0; round < 6; round++) {
+        struct trio_member *old = trio_leader(&trio);
+        uint32_t to = round % 2 == 0 ? other_than(old->number) + 1 : 0;
+        transferred = 0;
+        uint64_t began = clock_ms();
+        assert_int_equal(
+            cluster_transfer(old->cluster, to, on_transferred, NULL), 0);
+        assert_int_equal(transferred, 0); /* Never within the call. */
+        assert_false(cluster_can_submit(old->cluster));
+        trio_run_until(&trio, is_led_by_another, "another leader");
+        print_message("another leads after %lu ms\n",
+                      (unsigned long)(clock_ms() - began));
+        assert_int_equal(transfer_error.code, 0);
+        struct trio_member *leader = trio_leader(&trio);
+        assert_ptr_not_equal(leader, old);
+        assert_true(cluster_lease_until_ms(old->cluster) == 0);
+        if (to != 0)
+            assert_int_equal(leader->number + 1, to);
+        trio_submit(&trio, 10, 100);
+        trio_agree(&trio);
+    }
+}
+
+static bool has_lease(struct trio *three)
+{
+    struct trio_member *leader = trio_leader(three);
+    return leader != NULL &&
+           cluster_lease_until_ms(leader->cluster) > clock_ms();
+}
+
+/* A member that is not there takes nothing: the leader goes on, and its lease
+ * comes back. */
+static void test_a_transfer_to_nobody_fails_with_words(void **state)
+{
+    (void)state;
+    trio_open_all(&trio);
+    trio_submit(&trio, 10, 100);
+    trio_agree(&trio);
+    struct trio_member *leader = trio_leader(&trio);
+    unsigned away = other_than(leader->number);
+    uint64_t term = leader->leading_term;
+    trio_stop(&trio, away);
+    transferred = 0;
+    assert_int_equal(cluster_transfer(leader->cluster, 9, on_transferred, NULL),
+                     ERR_NOT_FOUND);
+    assert_int_equal(cluster_transfer(leader->cluster, leader->number + 1,
+                                      on_transferred, NULL),
+                     ERR_NOT_FOUND);
+    assert_int_equal(
+        cluster_transfer(
+            trio.members[other_than(away)].cluster == leader->cluster
+                ? trio.members[other_than(other_than(away))].cluster
+                : trio.members[other_than(away)].cluster,
+            0, on_transferred, NULL),
+        ERR_NOT_LEADER);
+    trio_submit(&trio, 1, 100);
+    assert_int_equal(
+        cluster_transfer(leader->cluster, away + 1, on_transferred, NULL), 0);
+    assert_int_equal(
+        cluster_transfer(leader->cluster, away + 1, on_transferred, NULL),
+        ERR_BUSY);
+    trio_run_until(&trio, is_transferred, "the end of a transfer");
+    assert_int_equal(transferred, 1);
+    assert_int_equal(transfer_error.code, ERR_UNAVAILABLE);
+    assert_non_null(strstr(transfer_error.text, "not handed over"));
+    assert_int_equal(leader->leading_term, term);
+    trio_submit(&trio, 10, 100);
+    trio_run_until(&trio, has_lease, "a lease again");
+    trio_open(&trio, away);
+    trio_agree(&trio);
+}
+
+/* --- Status ------------------------------------------------------------- */
+
+static unsigned state_of(unsigned node_id)
+{
+    struct cluster_member members[TRIO];
+    struct trio_member *leader = trio_leader(&trio);
+    unsigned count = cluster_members(leader->cluster, members, TRIO);
+    assert_int_equal(count, TRIO);
+    for (unsigned i = 0; i < count; i++)
+        if (members[i].node_id == node_id) {
+            assert_true(members[i].voter);
+            assert_string_equal(members[i].address,
+                                trio.members[node_id - 1].address);
+            return members[i].state;
+        }
+    fail_msg("node %u is not among the members", node_id);
+    return 0;
+}
+
+static unsigned away_node;
+
+static bool is_unreachable(struct trio *three)
+{
+    (void)three;
+    return state_of(away_node) == CLUSTER_MEMBER_UNREACHABLE;
+}
+
+static bool is_follower(struct trio *three)
+{
+    (void)three;
+    return state_of(away_node) == CLUSTER_MEMBER_FOLLOWER;
+}
+
+static void test_the_leader_knows_its_members(void **state)
+{
+    (void)state;
+    struct cluster_member members[TRIO];
+    trio_open_all(&trio);
+    trio_submit(&trio, 10, 100);
+    trio_agree(&trio);
+    struct trio_member *leader = trio_leader(&trio);
+    away_node = other_than(leader->number) + 1;
+    assert_int_equal(state_of(leader->number + 1), CLUSTER_MEMBER_LEADER);
+    trio_run_until(&trio, is_follower, "a follower");
+    trio_stop(&trio, away_node - 1);
+    trio_run_until(&trio, is_unreachable, "a member away");
+    trio_submit(&trio, 10, 100);
+    assert_int_equal(cluster_members(leader->cluster, members, TRIO), TRIO);
+    for (unsigned i = 0; i < TRIO; i++)
+        assert_true(members[i].lag >=
+                    (members[i].node_id == away_node ? 10 : 0));
+    trio_open(&trio, away_node - 1);
+    trio_run_until(&trio, is_follower, "a follower again");
+}
+
 /* --- Requests ----------------------------------------------------------- */
 
 struct answer {
@@ -286,6 +445,9 @@ int main(void)
         TEST(test_a_follower_catches_up_from_memory),
         TEST(test_a_follower_catches_up_from_disk),
         TEST(test_a_minority_commits_nothing),
+        TEST(test_leadership_is_given_away),
+        TEST(test_a_transfer_to_nobody_fails_with_words),
+        TEST(test_the_leader_knows_its_members),
         TEST(test_requests_are_answered),
         TEST(test_requests_without_answer_are_unknown),
     };
