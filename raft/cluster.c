@@ -374,15 +374,16 @@ void cluster_resume(struct cluster *cluster)
 static uint64_t trim_point(const struct cluster *cluster)
 {
     const struct positions *positions = log_positions(cluster->log);
-    uint64_t segments =
-        cluster->options.kept_log_bytes / cluster->options.segment_bytes;
+    size_t segments = (size_t)(cluster->options.kept_log_bytes /
+                               cluster->options.segment_bytes) +
+                      1;
     uint64_t least = members_least_match(cluster);
     uint64_t kept = cluster->leading_term != 0 || least == UINT64_MAX
                         ? least
                         : cluster->keep_index;
-    if (positions->segments_count > segments) {
-        size_t first = positions->segments_count - segments;
-        uint64_t bound = positions->segments[first].base.index;
+    size_t count = positions->segments_count;
+    if (count > segments) {
+        uint64_t bound = positions->segments[count - segments].base.index;
         kept = kept > bound ? kept : bound;
     }
     return kept < cluster->durable_index ? kept : cluster->durable_index;

@@ -28,6 +28,8 @@ void member_lost(struct member *member)
 {
     member->lost = true;
     forget_sends(member);
+    log_read_free(member->fetched);
+    member->fetched = NULL;
 }
 
 static const struct entry *find_entry(const struct cluster *cluster,
@@ -292,17 +294,24 @@ static bool read_for(struct cluster *cluster, struct member *member)
     return true;
 }
 
+/* What was read ahead and will not be sent: it is in memory again, or passed.
+ */
+static void drop_read(const struct cluster *cluster, struct member *member)
+{
+    const struct log_read *read = member->fetched;
+    uint64_t next = member->sent_index + 1;
+    if (read == NULL || member->sends_count > 0 ||
+        (next < read->first_index + read->count && next >= read->first_index &&
+         replica_entry(cluster->replica, next) == NULL))
+        return;
+    log_read_free(member->fetched);
+    member->fetched = NULL;
+}
+
 void members_read(struct cluster *cluster)
 {
-    for (unsigned i = 0; i < cluster->members_count; i++) {
-        struct member *member =
-            cluster
-                ->members[(cluster->next_reader + i) % cluster->members_count];
-        if (member->sends_count == 0 && member->fetched != NULL) {
-            log_read_free(member->fetched);
-            member->fetched = NULL;
-        }
-    }
+    for (unsigned i = 0; i < cluster->members_count; i++)
+        drop_read(cluster, cluster->members[i]);
     for (unsigned i = 0; i < cluster->members_count && !cluster->reading; i++) {
         unsigned at = (cluster->next_reader + i) % cluster->members_count;
         if (read_for(cluster, cluster->members[at]))

@@ -41,12 +41,11 @@ int replica_transfer(struct replica *replica, uint64_t now_ms, uint64_t to)
     if (match != replica->tail.last_index)
         return ERR_BUSY;
     event.transfer.server_id = to;
+    if (replica_step(replica, now_ms, &event) != 0)
+        return ERR_NOT_FOUND;
     replica->transferring = true;
     replica->transfer_index = replica->tail.last_index;
-    if (replica_step(replica, now_ms, &event) == 0)
-        return 0;
-    replica->transferring = false;
-    return ERR_NOT_FOUND;
+    return 0;
 }
 
 void replica_end_transfer(struct replica *replica)

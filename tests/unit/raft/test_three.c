@@ -3,6 +3,7 @@
 #include "trio.h"
 
 #include "base/clock.h"
+#include "raft/cluster_inside.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -136,6 +137,69 @@ static void test_a_follower_catches_up_from_disk(void **state)
     (void)state;
     trio.options.tail_bytes = 64 * 1024;
     follow_after(400, 20000);
+}
+
+static unsigned state_of(unsigned node_id);
+static unsigned away_node;
+
+/* All stores have everything. */
+static void save_stores(void)
+{
+    for (unsigned i = 0; i < TRIO; i++)
+        if (trio.members[i].cluster != NULL)
+            cluster_durable(trio.members[i].cluster,
+                            trio.members[i].last_index);
+}
+
+static bool is_too_far(struct trio *three)
+{
+    (void)three;
+    return state_of(away_node) == CLUSTER_MEMBER_TOO_FAR;
+}
+
+static uint64_t first_index_of(const struct trio_member *member)
+{
+    return cluster_status(member->cluster).first_index;
+}
+
+/* The log is kept for an absent member, on all who may have to feed it; beyond
+ * the bound it is not, and then it is said plainly that it must be rebuilt. */
+static void test_the_log_is_kept_up_to_a_bound(void **state)
+{
+    (void)state;
+    trio.options.segment_bytes = 64 * 1024;
+    trio.options.kept_log_bytes = 1024 * 1024;
+    trio.options.tail_bytes = 64 * 1024;
+    trio_open_all(&trio);
+    trio_submit(&trio, 10, 100);
+    trio_agree(&trio);
+    struct trio_member *leader = trio_leader(&trio);
+    unsigned away = other_than(leader->number);
+    away_node = away + 1;
+    trio_stop(&trio, away);
+    for (unsigned round = 0; round < 10; round++) {
+        trio_submit(&trio, 5, 16000);
+        save_stores();
+    }
+    trio_agree(&trio);
+    assert_int_equal(first_index_of(leader), 1);
+    trio_open(&trio, away);
+    trio_agree(&trio);
+    trio_stop(&trio, away);
+    for (unsigned round = 0; round < 40; round++) {
+        trio_submit(&trio, 5, 16000);
+        save_stores();
+    }
+    assert_true(first_index_of(leader) > 20);
+    assert_true(cluster_status(leader->cluster).log_bytes < 2 * 1024 * 1024);
+    uint64_t term = leader->leading_term;
+    trio.options.applied_index = trio.members[away].last_index;
+    trio_open(&trio, away);
+    trio_run_until(&trio, is_too_far, "a member that must be rebuilt");
+    trio_submit(&trio, 5, 100);
+    trio_run_for(&trio, 1500);
+    assert_int_equal(leader->leading_term, term);
+    assert_int_equal(state_of(away_node), CLUSTER_MEMBER_TOO_FAR);
 }
 
 /* --- Minorities --------------------------------------------------------- */
@@ -280,6 +344,30 @@ static void test_a_transfer_to_nobody_fails_with_words(void **state)
     trio_agree(&trio);
 }
 
+static bool is_led_with_lease(struct trio *three)
+{
+    return has_lease(three) && trio_leader(three)->leadings == 1 &&
+           trio_leader(three)->leading_term > 2;
+}
+
+/* As if a write had begun a while ago and did not end. */
+static void test_a_leader_with_a_stalled_disk_gives_way(void **state)
+{
+    (void)state;
+    trio_open_all(&trio);
+    trio_submit(&trio, 10, 100);
+    trio_agree(&trio);
+    struct trio_member *leader = trio_leader(&trio);
+    leader->cluster->appends++;
+    leader->cluster->appends_since_ms = clock_ms() - 1000;
+    trio_run_until(&trio, is_led_with_lease, "another leader");
+    assert_ptr_not_equal(trio_leader(&trio), leader);
+    assert_int_equal(leader->failed, 0);
+    leader->cluster->appends--;
+    trio_submit(&trio, 10, 100);
+    trio_agree(&trio);
+}
+
 /* --- Status ------------------------------------------------------------- */
 
 static unsigned state_of(unsigned node_id)
@@ -298,8 +386,6 @@ static unsigned state_of(unsigned node_id)
     fail_msg("node %u is not among the members", node_id);
     return 0;
 }
-
-static unsigned away_node;
 
 static bool is_unreachable(struct trio *three)
 {
@@ -444,9 +530,11 @@ int main(void)
         TEST(test_a_leader_goes_and_comes_back),
         TEST(test_a_follower_catches_up_from_memory),
         TEST(test_a_follower_catches_up_from_disk),
+        TEST(test_the_log_is_kept_up_to_a_bound),
         TEST(test_a_minority_commits_nothing),
         TEST(test_leadership_is_given_away),
         TEST(test_a_transfer_to_nobody_fails_with_words),
+        TEST(test_a_leader_with_a_stalled_disk_gives_way),
         TEST(test_the_leader_knows_its_members),
         TEST(test_requests_are_answered),
         TEST(test_requests_without_answer_are_unknown),
