@@ -37,11 +37,18 @@ struct dispatcher {
 
 /* ---- The scheduler's port ---- */
 
+static bool holds_lease(void *context)
+{
+    struct dispatcher *dispatcher = context;
+    return dispatcher->phase == PHASE_RUNNING &&
+           cluster_lease_until_ms(dispatcher->parts.cluster) > clock_ms();
+}
+
 static bool port_ready(void *context)
 {
     struct dispatcher *dispatcher = context;
     return proposer_check(dispatcher->parts.proposer, 0) == 0 &&
-           cluster_lease_until_ms(dispatcher->parts.cluster) > clock_ms();
+           holds_lease(dispatcher);
 }
 
 static void on_proposal(void *context, uint64_t token, int code, uint64_t index,
@@ -434,8 +441,8 @@ struct dispatcher *dispatcher_new(const struct dispatcher_parts *parts)
     dispatcher->parts = *parts;
     uv_timer_init(parts->loop, &dispatcher->timer);
     dispatcher->timer.data = dispatcher;
-    dispatcher->target =
-        target_http_new(parts->loop, parts->sends_max, on_answer, dispatcher);
+    dispatcher->target = target_http_new(parts->loop, parts->sends_max,
+                                         holds_lease, on_answer, dispatcher);
     return dispatcher;
 }
 

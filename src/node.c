@@ -7,6 +7,7 @@
 #include "catalog.h"
 #include "data_dir.h"
 #include "dispatcher.h"
+#include "gateway.h"
 #include "http/server.h"
 #include "proposer.h"
 #include "purger.h"
@@ -44,6 +45,7 @@ struct node {
     struct proposer *proposer;
     struct dispatcher *dispatcher;
     struct purger *purger;
+    struct gateway *gateway;
     struct service *service;
     struct http_server *http;
     char url[300];
@@ -190,6 +192,12 @@ static void on_writable(void *context)
     proposer_pump(node->proposer);
 }
 
+static void on_requested(void *context, const struct cluster_asked *asked)
+{
+    struct node *node = context;
+    gateway_requested(node->gateway, asked);
+}
+
 static void on_failed(void *context, const struct error *error)
 {
     (void)context;
@@ -219,11 +227,18 @@ static void on_dispatcher_closed(void *context)
         uv_close((uv_handle_t *)&node->signals[i], on_handles_closed);
 }
 
+static void on_gateway_closed(void *context)
+{
+    struct node *node = context;
+    node->gateway = NULL;
+    dispatcher_close(node->dispatcher, on_dispatcher_closed, node);
+}
+
 static void on_purger_closed(void *context)
 {
     struct node *node = context;
     node->purger = NULL;
-    dispatcher_close(node->dispatcher, on_dispatcher_closed, node);
+    gateway_close(node->gateway, on_gateway_closed, node);
 }
 
 static void on_cluster_closed(void *context)
@@ -243,6 +258,7 @@ static void on_http_closed(void *context)
 {
     struct node *node = context;
     node->http = NULL;
+    gateway_detach(node->gateway);
     service_attach(node->service, NULL, NULL);
     uv_close((uv_handle_t *)&node->turn, on_handles_closed);
     cluster_close(node->cluster, on_cluster_closed, node);
@@ -324,10 +340,23 @@ static const char *raft_address(const struct settings *settings)
 
 static int open_cluster(struct node *node, struct error *error)
 {
+    struct cluster_address members[SETTINGS_MEMBERS_MAX];
+    struct slice secret;
+    int rc = settings_secret(node->settings, &secret, error);
+    if (rc != 0)
+        return rc;
+    for (uint32_t i = 0; i < node->settings->member_count; i++)
+        members[i] = (struct cluster_address){
+            .node_id = node->settings->members[i].id,
+            .address = node->settings->members[i].address};
     struct cluster_options options = {
         .directory = node->dir.log,
         .node_id = node->settings->node_id,
         .address = raft_address(node->settings),
+        .listen = node->settings->raft_listen,
+        .secret = secret,
+        .members = members,
+        .members_count = node->settings->member_count,
         .election_timeout_ms = node->settings->election_timeout_ms,
         .heartbeat_ms = node->settings->heartbeat_ms,
         .applied_index = store_applied_index(node->store),
@@ -338,10 +367,10 @@ static int open_cluster(struct node *node, struct error *error)
         .leading = on_leading,
         .deposed = on_deposed,
         .writable = on_writable,
+        .requested = on_requested,
         .failed = on_failed,
     };
-    int rc =
-        cluster_open(&node->loop, &options, &callbacks, &node->cluster, error);
+    rc = cluster_open(&node->loop, &options, &callbacks, &node->cluster, error);
     if (rc == 0)
         proposer_attach(node->proposer, node->cluster);
     return rc;
@@ -364,6 +393,7 @@ static int open_http(struct node *node, struct error *error)
     if (rc != 0)
         return rc;
     service_attach(node->service, http_server_done, node->http);
+    gateway_attach(node->gateway, node->cluster, node->http);
     for (uint32_t i = 0; i < settings->listen_count; i++)
         LOG_INFO("http", "listening",
                  FIELD_TEXT("address", settings->listen[i]),
@@ -388,11 +418,19 @@ static void init_handles(struct node *node)
     uv_prepare_start(&node->turn, on_turn);
 }
 
+static void report(void *context, struct peer_report *ret_report)
+{
+    struct node *node = context;
+    service_report(node->service, ret_report);
+}
+
 static void make_parts(struct node *node)
 {
     node->proposer = proposer_new();
     node->writer =
         writer_start(node->store, node->dir.store, wake_applied, node);
+    node->gateway =
+        gateway_new(&node->loop, node->settings->node_id, report, node);
     node->reads =
         reads_new(&node->loop, node->store, node->writer, READER_THREADS);
 }
@@ -423,6 +461,7 @@ static void make_service(struct node *node)
         .writer = node->writer,
         .dispatcher = node->dispatcher,
         .cluster = node->cluster,
+        .gateway = node->gateway,
         .settings = settings,
         .raft_address = raft_address(settings),
         .url = node->url,

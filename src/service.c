@@ -422,6 +422,18 @@ static void message_get(void *context, uint64_t ticket, uint64_t id)
     read_submit(read);
 }
 
+static bool must_forward(void *context)
+{
+    struct service *service = context;
+    return gateway_leader_is_elsewhere(service->parts.gateway);
+}
+
+static void forward(void *context, uint64_t ticket, struct slice request)
+{
+    struct service *service = context;
+    gateway_forward(service->parts.gateway, ticket, request);
+}
+
 static uint64_t id_space(void *context)
 {
     struct service *service = context;
@@ -461,6 +473,8 @@ struct backend service_backend(struct service *service)
         .publisher_delete = publisher_delete,
         .publisher_pause = publisher_pause,
         .message_get = message_get,
+        .must_forward = must_forward,
+        .forward = forward,
         .id_space = id_space,
         .status = service_status,
         .metrics = service_metrics,

@@ -6,6 +6,7 @@
 
 #include "catalog.h"
 #include "dispatcher.h"
+#include "gateway.h"
 #include "http/backend.h"
 #include "proposer.h"
 #include "reads.h"
@@ -21,6 +22,7 @@ struct service_parts {
     struct writer *writer;
     struct dispatcher *dispatcher;
     struct cluster *cluster;
+    struct gateway *gateway;
     const struct settings *settings;
     const char *raft_address;
     const char *url; /* This node's API. */
@@ -31,6 +33,9 @@ void service_free(struct service *service); /* NULL is fine. */
 
 /* The table for http_server_open(). */
 struct backend service_backend(struct service *service);
+
+/* What this node tells the others of itself. */
+void service_report(void *service, struct peer_report *ret_report);
 
 /* Where results go; NULL from the moment at which http is closed: what is
  * still under way is then dropped. */

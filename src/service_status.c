@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 
+#include <stdio.h>
 #include <uuid/uuid.h>
 
 enum {
@@ -88,21 +89,64 @@ static uint64_t behind(uint64_t commit_index, uint64_t applied_index)
     return commit_index > applied_index ? commit_index - applied_index : 0;
 }
 
-static void fill_self(struct service *service,
-                      const struct cluster_status *cluster,
-                      struct backend_status *status)
+static const char *state_text(const struct cluster_member *member,
+                              const struct cluster_status *cluster,
+                              bool reachable)
 {
-    status->members[status->member_count++] = (struct backend_member){
-        .id = status->node_id,
-        .voter = true,
-        .state = cluster->leading ? "leader" : "follower",
-        .raft_address = service->parts.raft_address,
-        .url = service->parts.url,
-        .version = POSTOFFICE_VERSION,
-        .applied_index = status->applied_index,
-        .lag = behind(status->commit_index, status->applied_index),
-        .state_hash = status->state_hash,
-    };
+    if (member->node_id == cluster->leader_id)
+        return reachable ? "leader" : "unreachable";
+    return reachable ? "follower" : "unreachable";
+}
+
+/* This node knows itself; of the others what they have told. */
+static void fill_member(struct service *service,
+                        const struct cluster_member *known,
+                        const struct cluster_status *cluster,
+                        struct backend_status *status)
+{
+    struct backend_member *member = &status->members[status->member_count++];
+    const struct peer_report *report =
+        peers_find(gateway_peers(service->parts.gateway), known->node_id);
+    bool own = known->node_id == status->node_id;
+    bool fresh = own || peer_report_is_fresh(report, clock_ms());
+    *member =
+        (struct backend_member){.id = known->node_id,
+                                .voter = known->voter,
+                                .state = state_text(known, cluster, fresh),
+                                .raft_address = known->address};
+    if (own) {
+        member->url = service->parts.url;
+        member->version = POSTOFFICE_VERSION;
+        member->applied_index = status->applied_index;
+        member->state_hash = status->state_hash;
+    } else if (report != NULL) {
+        member->url = report->url;
+        member->version = report->version;
+        member->applied_index = report->applied_index;
+        member->state_hash = report->state_hash;
+    }
+    member->lag = behind(status->commit_index, member->applied_index);
+}
+
+static void fill_members(struct service *service,
+                         const struct cluster_status *cluster,
+                         struct backend_status *status)
+{
+    struct cluster_member members[BACKEND_MEMBERS_MAX];
+    unsigned count =
+        cluster_members(service->parts.cluster, members, BACKEND_MEMBERS_MAX);
+    for (unsigned i = 0; i < count; i++)
+        fill_member(service, &members[i], cluster, status);
+}
+
+void service_report(void *context, struct peer_report *ret_report)
+{
+    struct service *service = context;
+    ret_report->applied_index = catalog_applied_index(service->parts.catalog);
+    ret_report->state_hash = statistics(service)->state_hash;
+    snprintf(ret_report->url, sizeof ret_report->url, "%s", service->parts.url);
+    snprintf(ret_report->version, sizeof ret_report->version, "%s",
+             POSTOFFICE_VERSION);
 }
 
 void service_status(void *context, struct backend_status *ret_status)
@@ -120,7 +164,7 @@ void service_status(void *context, struct backend_status *ret_status)
         .state_hash = statistics(service)->state_hash,
         .leader = cluster.leading,
     };
-    fill_self(service, &cluster, ret_status);
+    fill_members(service, &cluster, ret_status);
     if (identity->id_space != 0)
         uuid_unparse_lower(identity->cluster_id, ret_status->cluster_id);
     fill_probes(service, &cluster, ret_status);

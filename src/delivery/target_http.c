@@ -46,6 +46,7 @@ struct transfer {
 
 struct target_http {
     struct curl_loop *loop;
+    target_http_allowed allowed;
     target_http_done done;
     void *context;
     struct transfer *spare;
@@ -82,7 +83,8 @@ static int on_request(void *argument, char *remote, char *local,
     (void)remote_port;
     (void)local_port;
     struct transfer *transfer = argument;
-    if (transfer->began)
+    struct target_http *target = transfer->target;
+    if (transfer->began || !target->allowed(target->context))
         return CURL_PREREQFUNC_ABORT;
     transfer->began = true;
     return CURL_PREREQFUNC_OK;
@@ -255,7 +257,8 @@ static enum attempt_class class_of_failure(CURLcode code)
 static const char *failure_words(const struct transfer *transfer, CURLcode code)
 {
     if (code == CURLE_ABORTED_BY_CALLBACK)
-        return "the connection broke before an answer came";
+        return transfer->began ? "the connection broke before an answer came"
+                               : "not sent: this node leads no more";
     return transfer->error[0] != '\0' ? transfer->error
                                       : curl_easy_strerror(code);
 }
@@ -288,9 +291,11 @@ static void on_finished(void *context, CURL *easy, CURLcode code)
 }
 
 struct target_http *target_http_new(uv_loop_t *loop, uint32_t sends_max,
+                                    target_http_allowed allowed,
                                     target_http_done done, void *context)
 {
     struct target_http *target = memory_new_zeroed(1, sizeof *target);
+    target->allowed = allowed;
     target->done = done;
     target->context = context;
     target->loop = curl_loop_new(loop, (long)sends_max, on_finished, target);

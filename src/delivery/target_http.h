@@ -21,7 +21,12 @@ struct target_http;
 typedef void (*target_http_done)(void *context, uint32_t publisher_id,
                                  uint64_t token, const struct attempt *attempt);
 
+/* Asked in the moment before a request goes out, which may be long after
+ * target_http_send(): a leader that stood still may lead no more. */
+typedef bool (*target_http_allowed)(void *context);
+
 struct target_http *target_http_new(uv_loop_t *loop, uint32_t sends_max,
+                                    target_http_allowed allowed,
                                     target_http_done done, void *context);
 
 /* Posts the letter; done() comes later, never before this returns.
