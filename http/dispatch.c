@@ -99,6 +99,14 @@ static bool read_query(struct request *request, const struct route *route)
     return false;
 }
 
+static void hand_over(struct request *request)
+{
+    if (request->route->leader && forward_is_needed(request))
+        forward_send(request);
+    else
+        request->route->handle(request);
+}
+
 static void run(struct request *request, const struct route *route)
 {
     if (route->handle == NULL)
@@ -107,12 +115,15 @@ static void run(struct request *request, const struct route *route)
     else if (route->json && !type_is_json(request))
         fail(request, 415, "unsupported_media_type",
              "The body must be application/json.");
-    else if (!read_query(request, route))
-        return;
-    else if (route->leader && forward_is_needed(request))
-        forward_send(request);
-    else
-        route->handle(request);
+    else if (read_query(request, route))
+        hand_over(request);
+}
+
+void dispatch_again(struct request *request)
+{
+    request->answer.length = 0;
+    request->header_count = 0;
+    hand_over(request);
 }
 
 void dispatch(struct request *request)
@@ -122,6 +133,7 @@ void dispatch(struct request *request)
                         origin_path(request->path), &match)) {
     case ROUTER_FOUND:
         request->parameter = match.parameter;
+        request->route = match.route;
         run(request, match.route);
         return;
     case ROUTER_METHOD:

@@ -85,6 +85,9 @@ static void on_answer(struct request *request,
         request_fail(request, &problem);
         return;
     }
+    /* The one it was sent to leads no more, or not yet. */
+    if (status == 503 && park_request(request))
+        return;
     request->answer.length = 0;
     encoder_bytes(&request->answer, body);
     request_send(request, status, (const char *)type.data);

@@ -277,7 +277,7 @@ void http_server_done(void *context, const struct backend_result *result)
     request->ticket = 0;
     if (result->code == 0)
         request->finish(request, result);
-    else
+    else if (result->code != ERR_UNAVAILABLE || !park_request(request))
         request_fail_result(request, result);
 }
 

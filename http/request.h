@@ -49,6 +49,7 @@ struct request {
     struct slice content_type; /* Empty: not given. */
     struct slice body;
     struct slice id;           /* x-request-id */
+    const struct route *route; /* Once it was found. */
     struct slice parameter;    /* The path's; empty: none. */
     struct query_string query; /* Checked against the route. */
     bool head;

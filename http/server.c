@@ -142,6 +142,7 @@ static struct http_server *server_new(uv_loop_t *loop,
     server->input_bytes_max = INPUT_BYTES_MAX;
     if (options->body_bytes_max > INPUT_BYTES_MAX / 4)
         server->input_bytes_max = 4 * options->body_bytes_max;
+    park_init(&server->park, loop, options->leader_wait_ms);
     ticket_table_init(&server->tickets,
                       options->connections_max + FORWARDED_MAX);
     if (getrandom(&server->id_seed, sizeof server->id_seed, 0) < 0)
@@ -233,6 +234,7 @@ static void tear_down_h2o(struct http_server *server)
 static void finish(struct http_server *server)
 {
     forward_give_up(server);
+    park_close(&server->park);
     server->state = SERVER_FINISHING;
     tear_down_h2o(server);
     uv_close((uv_handle_t *)&server->sweep, on_sweep_closed);

@@ -20,7 +20,9 @@ struct http_options {
     size_t message_bytes_max; /* Payload, attributes and key of one: 413. */
     uint32_t bulk_messages_max;
     uint32_t connections_max;
-    uint32_t idle_ms; /* A connection without request; 0: the default. */
+    uint32_t leader_wait_ms; /* How long a request may wait for a leader before
+                              * it is answered 503; 0: not at all. */
+    uint32_t idle_ms;        /* A connection without request; 0: the default. */
     uint32_t slow_ms; /* Until a request or its answer must go on at a least
                        * rate; 0: the default (patience.h). */
 };

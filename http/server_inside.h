@@ -9,6 +9,7 @@
 #ifndef POSTOFFICE_HTTP_SERVER_INSIDE_H
 #define POSTOFFICE_HTTP_SERVER_INSIDE_H
 
+#include "http/park.h"
 #include "http/patience.h"
 #include "http/request.h"
 #include "http/ticket.h"
@@ -78,6 +79,7 @@ struct http_server {
     struct forwarded *forwarded; /* Requests that other nodes sent on. */
     uint32_t forwarded_count;
     struct ticket_table tickets;
+    struct park park;
     struct encoder scratch;
     uint64_t id_seed;
     uint64_t id_count;
@@ -93,6 +95,8 @@ struct http_server {
 void dispatch_register(struct http_server *server, h2o_hostconf_t *host);
 /* Finds the route and has the request answered. */
 void dispatch(struct request *request);
+/* One that has waited for a leader: what was checked is not checked again. */
+void dispatch_again(struct request *request);
 
 /* request.c */
 #define PROBLEM_TYPE "application/problem+json"

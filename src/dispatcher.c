@@ -459,6 +459,17 @@ void dispatcher_drain(struct dispatcher *dispatcher)
         scheduler_drain(dispatcher->scheduler);
 }
 
+/* As a new leader would begin: nothing is open, or it is in doubt. */
+void dispatcher_resume(struct dispatcher *dispatcher)
+{
+    bool leads = dispatcher->phase != PHASE_IDLE;
+    dispatcher->draining = false;
+    if (!leads || proposer_check(dispatcher->parts.proposer, 0) != 0)
+        return;
+    dispatcher_deposed(dispatcher);
+    dispatcher_lead(dispatcher);
+}
+
 bool dispatcher_is_drained(const struct dispatcher *dispatcher)
 {
     return dispatcher->draining &&

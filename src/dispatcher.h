@@ -43,6 +43,8 @@ void dispatcher_turn(struct dispatcher *dispatcher);
 
 /* Grants no more; what is under way may end. */
 void dispatcher_drain(struct dispatcher *dispatcher);
+/* Delivers again, if this node still leads. */
+void dispatcher_resume(struct dispatcher *dispatcher);
 bool dispatcher_is_drained(const struct dispatcher *dispatcher);
 
 /* False: this node does not deliver now. */

@@ -8,6 +8,7 @@
 #include "data_dir.h"
 #include "dispatcher.h"
 #include "gateway.h"
+#include "handover.h"
 #include "http/server.h"
 #include "proposer.h"
 #include "purger.h"
@@ -26,7 +27,6 @@
 
 enum {
     READER_THREADS = 4,
-    DRAIN_POLL_MS = 10,
     HTTP_GRACE_MS = 2000, /* For requests under way when the API closes. */
     /* File descriptors that are not for targets and clients. */
     DESCRIPTORS_RESERVED = 128,
@@ -46,19 +46,18 @@ struct node {
     struct dispatcher *dispatcher;
     struct purger *purger;
     struct gateway *gateway;
+    struct handover *handover;
     struct service *service;
     struct http_server *http;
     char url[300];
     uv_async_t applied; /* The writer has something. */
     uv_prepare_t turn;  /* Before the loop sleeps: hand over what gathered. */
-    uv_timer_t drain;
     uv_signal_t signals[3];
     uint32_t sends_max;
     uint32_t connections_max;
     size_t applying_bytes; /* Handed to the writer, not yet back. */
     bool blocked;          /* A committed entry waits for room. */
     uint64_t durable_told; /* To the cluster. */
-    uint64_t drain_until_ms;
     bool leading;
     bool stopping;
 };
@@ -222,7 +221,6 @@ static void on_dispatcher_closed(void *context)
     node->dispatcher = NULL;
     reads_close(node->reads, on_reads_closed, node);
     uv_close((uv_handle_t *)&node->applied, on_handles_closed);
-    uv_close((uv_handle_t *)&node->drain, on_handles_closed);
     for (unsigned i = 0; i < 3; i++)
         uv_close((uv_handle_t *)&node->signals[i], on_handles_closed);
 }
@@ -241,6 +239,13 @@ static void on_purger_closed(void *context)
     gateway_close(node->gateway, on_gateway_closed, node);
 }
 
+static void on_handover_closed(void *context)
+{
+    struct node *node = context;
+    node->handover = NULL;
+    purger_close(node->purger, on_purger_closed, node);
+}
+
 static void on_cluster_closed(void *context)
 {
     struct node *node = context;
@@ -251,7 +256,7 @@ static void on_cluster_closed(void *context)
         die("store", &failure);
     take_applied(node);
     reads_stop(node->reads);
-    purger_close(node->purger, on_purger_closed, node);
+    handover_close(node->handover, on_handover_closed, node);
 }
 
 static void on_http_closed(void *context)
@@ -264,13 +269,11 @@ static void on_http_closed(void *context)
     cluster_close(node->cluster, on_cluster_closed, node);
 }
 
-static void on_drain(uv_timer_t *timer)
+/* Whoever leads now, this node has done what it could. */
+static void on_handed_over(void *context, int code, bool drained)
 {
-    struct node *node = timer->data;
-    bool drained = dispatcher_is_drained(node->dispatcher);
-    if (!drained && clock_ms() < node->drain_until_ms)
-        return;
-    uv_timer_stop(timer);
+    struct node *node = context;
+    (void)code; /* A node alone has nobody to give its leadership to. */
     if (!drained)
         LOG_WARN("delivery", "not every delivery ended in time: the next "
                              "leader sends them again, marked");
@@ -290,9 +293,7 @@ static void on_signal(uv_signal_t *handle, int number)
     }
     LOG_INFO("node", "stopping", FIELD_U64("signal", number));
     node->stopping = true;
-    node->drain_until_ms = clock_ms() + node->settings->drain_seconds * 1000ull;
-    dispatcher_drain(node->dispatcher);
-    uv_timer_start(&node->drain, on_drain, 0, DRAIN_POLL_MS);
+    handover_start(node->handover, 0, false, on_handed_over, node);
 }
 
 /* ---- Starting ---- */
@@ -386,6 +387,8 @@ static int open_http(struct node *node, struct error *error)
         .message_bytes_max = settings->max_message_bytes,
         .bulk_messages_max = settings->max_bulk_messages,
         .connections_max = node->connections_max,
+        /* An election, and another if the first one is split. */
+        .leader_wait_ms = 3 * settings->election_timeout_ms,
     };
     struct backend backend = service_backend(node->service);
     int rc =
@@ -406,10 +409,8 @@ static void init_handles(struct node *node)
     static const int numbers[3] = {SIGTERM, SIGINT, SIGHUP};
     uv_async_init(&node->loop, &node->applied, on_applied);
     uv_prepare_init(&node->loop, &node->turn);
-    uv_timer_init(&node->loop, &node->drain);
     node->applied.data = node;
     node->turn.data = node;
-    node->drain.data = node;
     for (unsigned i = 0; i < 3; i++) {
         uv_signal_init(&node->loop, &node->signals[i]);
         node->signals[i].data = node;
@@ -448,6 +449,8 @@ static void make_service(struct node *node)
         .sends_max = node->sends_max,
     };
     node->dispatcher = dispatcher_new(&delivery);
+    node->handover = handover_new(&node->loop, node->dispatcher, node->cluster,
+                                  settings->drain_seconds * 1000);
     node->purger =
         purger_new(&node->loop, node->catalog, node->proposer, node->reads);
     if (settings->advertise_url != NULL)
