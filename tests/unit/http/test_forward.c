@@ -167,6 +167,76 @@ static void test_close_answers_what_waits(void **state)
     encoder_close(&request);
 }
 
+static const struct http_options waits = {.body_bytes_max = 1 << 20,
+                                          .message_bytes_max = 1 << 16,
+                                          .bulk_messages_max = 10,
+                                          .connections_max = 64,
+                                          .leader_wait_ms = 60};
+
+static int delete_seven(struct house *house)
+{
+    int client = client_connect(house);
+    static const char text[] =
+        "DELETE /api/publishers/7 HTTP/1.1\r\nHost: h\r\n\r\n";
+    assert_true(client_send(house, client, text, sizeof text - 1));
+    return client;
+}
+
+/* No leader for a moment: the request is tried again, until one answers. */
+static void test_a_request_waits_for_a_leader(void **state)
+{
+    (void)state;
+    for (int elsewhere = 0; elsewhere < 2; elsewhere++) {
+        struct http_options options = waits;
+        struct house house;
+        options.leader_wait_ms = 60000;
+        house_open(&house, &options);
+        house.fake.elsewhere = elsewhere != 0;
+        house.fake.code = ERR_UNAVAILABLE;
+        int client = delete_seven(&house);
+        for (int turn = 0; turn < 20; turn++)
+            house_turn(&house, 5);
+        house.fake.code = 0;
+        char *answer = client_answer(&house, client, true);
+        assert_non_null(answer);
+        assert_int_equal(answer_status(answer), 204);
+        free(answer);
+        close(client);
+        house_close(&house, 0);
+    }
+}
+
+static void test_it_does_not_wait_for_ever(void **state)
+{
+    (void)state;
+    struct house house;
+    house_open(&house, &waits);
+    house.fake.code = ERR_UNAVAILABLE;
+    int client = delete_seven(&house);
+    char *answer = client_answer(&house, client, false);
+    assert_int_equal(answer_status(answer), 503);
+    assert_non_null(strcasestr(answer, "\r\nretry-after:"));
+    free(answer);
+    close(client);
+    house_close(&house, 0);
+}
+
+/* A server that closes while somebody waits for a leader answers it. */
+static void test_close_while_one_waits(void **state)
+{
+    (void)state;
+    struct http_options options = waits;
+    struct house house;
+    options.leader_wait_ms = 60000;
+    house_open(&house, &options);
+    house.fake.code = ERR_UNAVAILABLE;
+    int client = delete_seven(&house);
+    for (int turn = 0; turn < 10; turn++)
+        house_turn(&house, 5);
+    house_close(&house, 0);
+    close(client);
+}
+
 int main(void)
 {
     logger_setup(LOGGER_ERROR, LOGGER_TEXT);
@@ -176,6 +246,9 @@ int main(void)
         cmocka_unit_test(test_one_hop),
         cmocka_unit_test(test_unreadable_requests_are_refused),
         cmocka_unit_test(test_close_answers_what_waits),
+        cmocka_unit_test(test_a_request_waits_for_a_leader),
+        cmocka_unit_test(test_it_does_not_wait_for_ever),
+        cmocka_unit_test(test_close_while_one_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
