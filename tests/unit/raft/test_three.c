@@ -86,6 +86,62 @@ static void test_a_lost_volume_does_not_come_back(void **state)
     assert_int_equal(trio.members[lost].entries, 0);
 }
 
+/* At whatever moment one goes down, it comes back into the same cluster. */
+static void test_founding_may_be_interrupted(void **state)
+{
+    (void)state;
+    trio_open_all(&trio);
+    for (unsigned round = 0; round < 24; round++) {
+        for (unsigned turn = 0; turn < 3 + round % 5; turn++)
+            uv_run(&trio.loop, UV_RUN_ONCE);
+        trio_stop(&trio, round % TRIO);
+        trio_open(&trio, round % TRIO);
+    }
+    trio_submit(&trio, 10, 100);
+    trio_agree(&trio);
+}
+
+static void expect_refusal(const struct cluster_options *options,
+                           const char *words)
+{
+    struct cluster *cluster = NULL;
+    struct error error = {0};
+    const struct cluster_callbacks none = {.context = NULL};
+    assert_int_equal(cluster_open(&trio.loop, options, &none, &cluster, &error),
+                     ERR_INVALID);
+    if (strstr(error.text, words) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", error.text, words);
+}
+
+static void test_senseless_first_members_are_refused(void **state)
+{
+    (void)state;
+    struct cluster_address twice[2] = {{1, "127.0.0.1:1"}, {1, "127.0.0.1:2"}};
+    struct cluster_address same[2] = {{1, "127.0.0.1:1"}, {2, "127.0.0.1:1"}};
+    struct cluster_address bad[2] = {{1, "127.0.0.1:1"}, {2, "nowhere"}};
+    struct cluster_options options = trio.options;
+    options.directory = trio.members[0].directory;
+    options.node_id = 1;
+    options.address = options.listen = trio.members[0].address;
+    options.members = twice;
+    options.members_count = 2;
+    expect_refusal(&options, "twice among the first members");
+    options.members = same;
+    expect_refusal(&options, "twice among the first members");
+    options.members = bad;
+    expect_refusal(&options, "nowhere");
+    options.members = trio.addresses;
+    options.node_id = 3;
+    expect_refusal(&options, "not among the first members");
+    options.node_id = 1;
+    options.listen = NULL;
+    expect_refusal(&options, "need a listening address");
+    /* Off loopback members must have a secret. */
+    options.listen = "0.0.0.0:0";
+    options.secret = slice_of(NULL, 0);
+    expect_refusal(&options, "secret");
+}
+
 /* --- Leaders ------------------------------------------------------------ */
 
 static void test_a_leader_goes_and_comes_back(void **state)
@@ -527,6 +583,8 @@ int main(void)
         TEST(test_all_hand_over_the_same),
         TEST(test_nothing_begins_before_all_are_there),
         TEST(test_a_lost_volume_does_not_come_back),
+        TEST(test_founding_may_be_interrupted),
+        TEST(test_senseless_first_members_are_refused),
         TEST(test_a_leader_goes_and_comes_back),
         TEST(test_a_follower_catches_up_from_memory),
         TEST(test_a_follower_catches_up_from_disk),
