@@ -168,6 +168,10 @@ struct backend {
     /* message, id_space. ERR_NOT_FOUND. */
     void (*message_get)(void *context, uint64_t ticket, uint64_t id);
 
+    /* Gives leadership to this node (0: any other), after what is being
+     * delivered has ended. Errors: ERR_NOT_FOUND on `to`, ERR_BUSY. */
+    void (*transfer)(void *context, uint64_t ticket, uint32_t to);
+
     /* Whether another node leads, so that what only the leader can do must be
      * sent on. At once. */
     bool (*must_forward)(void *context);

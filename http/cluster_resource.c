@@ -61,3 +61,24 @@ void cluster_get(struct request *request)
     json_write_end(&json, '}');
     request_send_json(request, 200);
 }
+
+/* Answered with the cluster as it is then. */
+static void on_transferred(struct request *request,
+                           const struct backend_result *result)
+{
+    (void)result;
+    cluster_get(request);
+}
+
+void cluster_hand_over(struct request *request)
+{
+    const struct backend *backend = request_backend(request);
+    struct problem problem = {0};
+    uint32_t to;
+    request_body_transfer(request->body, &request->arena, &problem, &to);
+    if (problem.status != 0)
+        request_fail(request, &problem);
+    else
+        backend->transfer(backend->context,
+                          request_wait(request, on_transferred), to);
+}

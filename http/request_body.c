@@ -155,3 +155,14 @@ void request_body_publisher(struct slice body, struct arena *arena,
                      &ret_create->options.description);
     read_unbuilt(&fields);
 }
+
+void request_body_transfer(struct slice body, struct arena *arena,
+                           struct problem *problem, uint32_t *ret_to)
+{
+    static const char *const names[] = {"to", NULL};
+    struct body_fields fields;
+    *ret_to = 0;
+    if (body.length > 0 &&
+        body_fields_scan(&fields, body, names, arena, problem))
+        body_fields_integer(&fields, "to", 1, UINT16_MAX, ret_to);
+}

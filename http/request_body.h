@@ -36,4 +36,8 @@ void request_body_bulk(struct slice body, const struct body_limits *limits,
                        struct problem *problem,
                        struct backend_publish *ret_publish);
 
+/* `to`, a node id; 0 when it is not given or the body is empty. */
+void request_body_transfer(struct slice body, struct arena *arena,
+                           struct problem *problem, uint32_t *ret_to);
+
 #endif

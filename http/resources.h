@@ -28,6 +28,7 @@ void attempt_write_error(struct json_writer *json,
                          const struct attempt *attempt, uint64_t at_ms);
 /* cluster_resource.c */
 void cluster_get(struct request *request);
+void cluster_hand_over(struct request *request);
 /* health_resource.c */
 void health_get(struct request *request);
 void health_live(struct request *request);

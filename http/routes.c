@@ -42,7 +42,7 @@ const struct route http_routes[] = {
     {"GET", "/api/cluster", cluster_get, "", false, false},
     {"POST", "/api/cluster/members", NULL, NULL, false, false},
     {"DELETE", "/api/cluster/members/{id}", NULL, NULL, false, false},
-    {"POST", "/api/cluster/transfer", NULL, NULL, false, false},
+    {"POST", "/api/cluster/transfer", cluster_hand_over, "", true, true},
     {"GET", "/api/backup", NULL, NULL, false, false},
     {"GET", "/api/tokens", NULL, NULL, false, false},
     {"POST", "/api/tokens", NULL, NULL, false, false},

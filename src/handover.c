@@ -36,15 +36,20 @@ struct handover *handover_new(uv_loop_t *loop, struct dispatcher *dispatcher,
     return handover;
 }
 
+static void tell(struct handover *handover, int code)
+{
+    handover_done done = handover->done;
+    handover->done = NULL;
+    if (done != NULL)
+        done(handover->context, code, handover->drained);
+}
+
 static void finish(struct handover *handover, int code)
 {
     handover->active = false;
     if (handover->stay)
         dispatcher_resume(handover->dispatcher);
-    handover_done done = handover->done;
-    handover->done = NULL;
-    if (done != NULL)
-        done(handover->context, code, handover->drained);
+    tell(handover, code);
 }
 
 static void on_transferred(void *context, const struct error *error)
@@ -74,6 +79,7 @@ int handover_start(struct handover *handover, uint32_t node_id, bool stay,
 {
     if (handover->active && stay)
         return ERR_BUSY;
+    tell(handover, ERR_CANCELLED);
     handover->stay = stay;
     handover->node_id = node_id;
     handover->done = done;
@@ -100,6 +106,7 @@ void handover_close(struct handover *handover, void (*closed)(void *context),
                     void *context)
 {
     handover->active = false;
+    tell(handover, ERR_CANCELLED);
     handover->closed = closed;
     handover->closed_context = context;
     uv_close((uv_handle_t *)&handover->timer, on_closed);

@@ -22,12 +22,13 @@ typedef void (*handover_done)(void *context, int code, bool drained);
 
 /* Drains, then transfers to this member (0: any), when there is another.
  * `stay`: deliveries go on here if it fails; else this node is going away. A
- * second call while one is under way: ERR_BUSY, and done() does not come;
- * save that a node that is going away takes the first one's place. */
+ * second call while one is under way: ERR_BUSY, and its done() does not come;
+ * save that a node that is going away takes the place of the first one, which
+ * is told ERR_CANCELLED. */
 int handover_start(struct handover *handover, uint32_t node_id, bool stay,
                    handover_done done, void *context);
 
-/* Breaks off without done(), calls closed() and frees. */
+/* Breaks off (done() with ERR_CANCELLED), calls closed() and frees. */
 void handover_close(struct handover *handover, void (*closed)(void *context),
                     void *context);
 

@@ -449,10 +449,10 @@ static void make_service(struct node *node)
         .sends_max = node->sends_max,
     };
     node->dispatcher = dispatcher_new(&delivery);
-    node->handover = handover_new(&node->loop, node->dispatcher, node->cluster,
-                                  settings->drain_seconds * 1000);
     node->purger =
         purger_new(&node->loop, node->catalog, node->proposer, node->reads);
+    node->handover = handover_new(&node->loop, node->dispatcher, node->cluster,
+                                  settings->drain_seconds * 1000);
     if (settings->advertise_url != NULL)
         snprintf(node->url, sizeof node->url, "%s", settings->advertise_url);
     else
@@ -465,6 +465,7 @@ static void make_service(struct node *node)
         .dispatcher = node->dispatcher,
         .cluster = node->cluster,
         .gateway = node->gateway,
+        .handover = node->handover,
         .settings = settings,
         .raft_address = raft_address(settings),
         .url = node->url,

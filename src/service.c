@@ -422,6 +422,39 @@ static void message_get(void *context, uint64_t ticket, uint64_t id)
     read_submit(read);
 }
 
+/* ---- Other nodes ---- */
+
+struct transfer {
+    struct service *service;
+    uint64_t ticket;
+};
+
+static void on_handed_over(void *context, int code, bool drained)
+{
+    struct transfer *transfer = context;
+    struct backend_result result = {.ticket = transfer->ticket, .code = code};
+    (void)drained; /* What was not is marked when it is sent again. */
+    if (code == ERR_NOT_FOUND || code == ERR_UNAVAILABLE) {
+        result.code = ERR_NOT_FOUND; /* No such other voter is there. */
+        result.field = "to";
+    }
+    service_answer(transfer->service, &result);
+    free(transfer);
+}
+
+static void hand_over(void *context, uint64_t ticket, uint32_t to)
+{
+    struct service *service = context;
+    struct transfer *transfer = memory_new(sizeof *transfer);
+    *transfer = (struct transfer){.service = service, .ticket = ticket};
+    int rc = handover_start(service->parts.handover, to, true, on_handed_over,
+                            transfer);
+    if (rc == 0)
+        return;
+    free(transfer);
+    refuse(service, ticket, rc, NULL, "leadership is being given away already");
+}
+
 static bool must_forward(void *context)
 {
     struct service *service = context;
@@ -473,6 +506,7 @@ struct backend service_backend(struct service *service)
         .publisher_delete = publisher_delete,
         .publisher_pause = publisher_pause,
         .message_get = message_get,
+        .transfer = hand_over,
         .must_forward = must_forward,
         .forward = forward,
         .id_space = id_space,

@@ -7,6 +7,7 @@
 #include "catalog.h"
 #include "dispatcher.h"
 #include "gateway.h"
+#include "handover.h"
 #include "http/backend.h"
 #include "proposer.h"
 #include "reads.h"
@@ -23,6 +24,7 @@ struct service_parts {
     struct dispatcher *dispatcher;
     struct cluster *cluster;
     struct gateway *gateway;
+    struct handover *handover;
     const struct settings *settings;
     const char *raft_address;
     const char *url; /* This node's API. */

@@ -93,8 +93,9 @@ bool pipeline_is_drained(const struct pipeline *pipeline)
 {
     const uint32_t *by_state = pipeline->slots.by_state;
     return pipeline->draining && !pipeline->granting && !pipeline->intending &&
-           by_state[SLOT_PROPOSED] + by_state[SLOT_SENDING] +
-                   by_state[SLOT_ANSWERED] + by_state[SLOT_SETTLING] ==
+           by_state[SLOT_PROPOSED] + by_state[SLOT_READY] +
+                   by_state[SLOT_SENDING] + by_state[SLOT_ANSWERED] +
+                   by_state[SLOT_SETTLING] ==
                0;
 }
 

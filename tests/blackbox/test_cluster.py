@@ -192,3 +192,25 @@ def test_rolling_restart_sends_nothing_twice(cluster, new_receiver):
     time.sleep(0.3)
     writers.stop()
     assert_once(receiver, writers.promised, 0)
+
+
+def test_leadership_is_given_away_on_request(cluster, new_receiver):
+    """By any node, to the one that is named; nothing is sent twice."""
+    leader = cluster.wait_leader()
+    leader.topic()
+    receiver = new_receiver(ok)
+    leader.publisher(receiver.url, max_in_flight=IN_FLIGHT)
+    writers = ClusterWriters(cluster).start()
+    for _ in range(3):
+        time.sleep(0.3)
+        leader = cluster.wait_leader()
+        [heir, other] = cluster.followers()
+        identity = cluster.nodes.index(heir) + 1
+        answer = other.post("/api/cluster/transfer", {"to": identity})
+        assert answer.status == 200, answer
+        assert cluster.wait_leader(other_than=leader) is heir
+    answer = heir.post("/api/cluster/transfer", {"to": 9})
+    assert answer.status == 400 and answer.errors["to"] == ["is invalid"]
+    time.sleep(0.3)
+    writers.stop()
+    assert_once(receiver, writers.promised, 0)

@@ -237,6 +237,12 @@ void fake_init(struct fake_backend *fake)
                                 .version = "0.1.0"}}}};
 }
 
+static void on_transfer(void *context, uint64_t ticket, uint32_t to)
+{
+    NOTE((struct fake_backend *)context, "transfer %u\n", to);
+    answer(context, ticket, (struct backend_result){0});
+}
+
 static bool on_must_forward(void *context)
 {
     return ((struct fake_backend *)context)->elsewhere;
@@ -286,6 +292,7 @@ struct backend fake_backend(struct fake_backend *fake)
         .publisher_delete = on_publisher_delete,
         .publisher_pause = on_publisher_pause,
         .message_get = on_message_get,
+        .transfer = on_transfer,
         .must_forward = on_must_forward,
         .forward = on_forward,
         .id_space = on_id_space,
