@@ -62,7 +62,11 @@ static struct slice choose_id(struct request *request)
 
 static void log_access(const struct request *request, int status)
 {
-    enum logger_level level = status >= 400 ? LOGGER_INFO : LOGGER_DEBUG;
+    /* A probe that is answered "not now" once a second is no news. */
+    bool probe =
+        status == 503 && request->route != NULL && !request->route->leader;
+    enum logger_level level =
+        status >= 400 && !probe ? LOGGER_INFO : LOGGER_DEBUG;
     LOGGER_LINE(level, "http",
                 status == 0 ? "client went before its answer" : "request",
                 FIELD_SLICE("request_id", request->id),

@@ -28,6 +28,8 @@ static bool is_there(const struct cluster *cluster, uint64_t raft_id,
     const struct member *member =
         members_find(cluster, handshake_node(raft_id));
     return member != NULL && member->proved_id == raft_id &&
+           transport_connected(cluster->transport, member->node_id,
+                               LANE_SMALL) &&
            now_ms - member->contact_ms < cluster->options.election_timeout_ms;
 }
 

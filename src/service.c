@@ -94,9 +94,18 @@ static struct service_read *read_new(struct service *service, uint64_t ticket,
     return read;
 }
 
+/* Only a leader whose lease holds knows that nothing newer was committed
+ * elsewhere. */
 static void read_submit(struct service_read *read)
 {
-    reads_submit(read->service->parts.reads, &read->job);
+    struct service *service = read->service;
+    if (cluster_lease_until_ms(service->parts.cluster) > clock_ms()) {
+        reads_submit(service->parts.reads, &read->job);
+        return;
+    }
+    read->result.code = ERR_UNAVAILABLE;
+    read->result.detail = "no leader is known yet";
+    reads_return(service->parts.reads, &read->job);
 }
 
 /* An error known before anything was begun. It takes the way of a read, so

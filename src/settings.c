@@ -383,6 +383,9 @@ void settings_print(const struct settings *settings, FILE *to)
         print_value(settings, &table[i], to);
         fprintf(to, "\t%s\n", sources[i]);
     }
+    const char *secret = getenv("POSTOFFICE_CLUSTER_SECRET");
+    if (secret != NULL && secret[0] != '\0')
+        fputs("cluster-secret\t***\tenv POSTOFFICE_CLUSTER_SECRET\n", to);
 }
 
 static bool is_loopback(const char *address)

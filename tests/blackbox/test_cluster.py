@@ -214,3 +214,29 @@ def test_leadership_is_given_away_on_request(cluster, new_receiver):
     time.sleep(0.3)
     writers.stop()
     assert_once(receiver, writers.promised, 0)
+
+
+def test_idempotency_key_through_every_node_and_over_a_failover(cluster):
+    leader = cluster.wait_leader()
+    leader.topic()
+    body = {"topic": "orders", "payload": {"pay": 1}, "attributes": {}}
+    headers = {"idempotency-key": "order-7"}
+
+    def answers():
+        return [
+            node.post("/api/messages", body, headers=headers) for node in cluster.up()
+        ]
+
+    first = answers()
+    assert {answer.status for answer in first} == {201}
+    assert len({answer.body for answer in first}) == 1
+    replayed = [answer.headers.get("idempotent-replayed") for answer in first]
+    assert sorted(map(str, replayed)) == ["None", "true", "true"]
+    leader.kill()
+    cluster.wait_leader(other_than=leader)
+    assert {answer.body for answer in answers()} == {first[0].body}
+    other = cluster.up()[0].post(
+        "/api/messages", {**body, "payload": {"pay": 2}}, headers=headers
+    )
+    assert other.status == 422, other
+    leader.start()
