@@ -10,7 +10,7 @@
 #ifndef POSTOFFICE_HTTP_BODY_FIELDS_H
 #define POSTOFFICE_HTTP_BODY_FIELDS_H
 
-#include "http/json_scan.h"
+#include "base/json_scan.h"
 #include "http/problem.h"
 
 enum { BODY_FIELDS_MAX = 32 };

@@ -1,6 +1,6 @@
 #include "http/json_write.h"
 
-#include "http/utf8.h"
+#include "base/utf8.h"
 
 #include <inttypes.h>
 #include <stdio.h>

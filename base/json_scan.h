@@ -15,8 +15,8 @@
  * BOUND_JSON_DEPTH levels deep; strings are checked to be UTF-8; no byte
  * order mark. Duplicate names are for the caller to find.
  * Thread: any. Spans borrow from the input. */
-#ifndef POSTOFFICE_HTTP_JSON_SCAN_H
-#define POSTOFFICE_HTTP_JSON_SCAN_H
+#ifndef POSTOFFICE_BASE_JSON_SCAN_H
+#define POSTOFFICE_BASE_JSON_SCAN_H
 
 #include "base/memory.h"
 #include "base/slice.h"

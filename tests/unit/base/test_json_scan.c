@@ -3,7 +3,7 @@
  * accepts, and text reads the same. */
 #include "base/bounds.h"
 #include "base/error.h"
-#include "http/json_scan.h"
+#include "base/json_scan.h"
 
 #include <jansson.h>
 #include <setjmp.h>

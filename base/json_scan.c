@@ -6,11 +6,11 @@
  *       ^                           |
  *       +----- , (and a name) <-- after value --] or }, pop--> after value
  */
-#include "http/json_scan.h"
+#include "base/json_scan.h"
 
 #include "base/bounds.h"
 #include "base/error.h"
-#include "http/utf8.h"
+#include "base/utf8.h"
 
 struct json_scan json_scan_of(struct slice text)
 {

@@ -1,7 +1,7 @@
 /* What a scanned value means: its text or its number. The scan has checked
  * the grammar, so that only meaning can be wrong here. */
 #include "base/error.h"
-#include "http/json_scan.h"
+#include "base/json_scan.h"
 
 static uint32_t four_digits(const uint8_t *at)
 {

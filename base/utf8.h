@@ -2,8 +2,8 @@
  *
  * Shared by the JSON reader, which refuses what is malformed, and the writer,
  * which replaces it. Thread: any. */
-#ifndef POSTOFFICE_HTTP_UTF8_H
-#define POSTOFFICE_HTTP_UTF8_H
+#ifndef POSTOFFICE_BASE_UTF8_H
+#define POSTOFFICE_BASE_UTF8_H
 
 #include <stddef.h>
 #include <stdint.h>
