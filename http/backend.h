@@ -50,6 +50,7 @@ struct backend_result {
     uint32_t count;
     bool replayed; /* id and count are those of an earlier request under the
                     * same key; nothing was published. */
+    uint64_t applied_index; /* A read: of the state that it saw. */
     /* One of these, by operation. */
     const struct topic *topics;
     const struct publisher_view *publishers;
@@ -135,6 +136,17 @@ struct backend_metrics {
     uint64_t proposals_waiting_bytes;
 };
 
+/* How new what is read must be. */
+enum backend_consistency {
+    /* Nothing newer was acknowledged anywhere when the read began: only a
+     * leader can say so. */
+    BACKEND_LINEARIZABLE,
+    /* What this node has, at once: without a leader, without waiting. What
+     * only the leader's delivery knows is not told then, so that the answer is
+     * the same wherever it comes from. */
+    BACKEND_LOCAL,
+};
+
 struct backend {
     void *context;
 
@@ -150,6 +162,7 @@ struct backend {
                          const struct topic_options *options);
     /* topics[count], ascending by id. */
     void (*topic_list)(void *context, uint64_t ticket,
+                       enum backend_consistency consistency,
                        const struct backend_page *page);
 
     /* id, publishers[0]. ERR_NOT_FOUND on `topic`, ERR_EXISTS on `target`,
@@ -157,16 +170,19 @@ struct backend {
     void (*publisher_create)(void *context, uint64_t ticket,
                              const struct backend_publisher_create *create);
     void (*publisher_list)(void *context, uint64_t ticket,
+                           enum backend_consistency consistency,
                            const struct backend_page *page);
     /* publishers[0]. ERR_NOT_FOUND. */
-    void (*publisher_get)(void *context, uint64_t ticket, uint32_t id);
+    void (*publisher_get)(void *context, uint64_t ticket,
+                          enum backend_consistency consistency, uint32_t id);
     void (*publisher_delete)(void *context, uint64_t ticket, uint32_t id);
     /* publishers[0], as it is afterwards. ERR_NOT_FOUND. */
     void (*publisher_pause)(void *context, uint64_t ticket, uint32_t id,
                             bool paused);
 
     /* message, id_space. ERR_NOT_FOUND. */
-    void (*message_get)(void *context, uint64_t ticket, uint64_t id);
+    void (*message_get)(void *context, uint64_t ticket,
+                        enum backend_consistency consistency, uint64_t id);
 
     /* Gives leadership to this node (0: any other), after what is being
      * delivered has ended. Errors: ERR_NOT_FOUND on `to`, ERR_BUSY. */

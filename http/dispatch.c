@@ -77,6 +77,17 @@ static bool type_is_json(const struct request *request)
                         suffix_length));
 }
 
+static void read_consistency(struct request *request, struct problem *problem)
+{
+    struct slice value;
+    if (!query_string_get(&request->query, "consistency", &value))
+        return;
+    if (slice_is(value, "local"))
+        request->consistency = BACKEND_LOCAL;
+    else if (!slice_is(value, "linearizable"))
+        problem_parameter(problem, "consistency", PROBLEM_INVALID);
+}
+
 static bool read_query(struct request *request, const struct route *route)
 {
     if (request->query_text.data == NULL)
@@ -84,15 +95,7 @@ static bool read_query(struct request *request, const struct route *route)
     struct problem problem = {0};
     query_string_parse(request->query_text, route->parameters, &request->arena,
                        &request->query, &problem);
-    struct slice value;
-    if (query_string_get(&request->query, "consistency", &value)) {
-        if (slice_is(value, "local"))
-            problem_set(&problem, 501, "not_built",
-                        "consistency=local is not built yet in this version; "
-                        "without it the answer is the leader's.");
-        else if (!slice_is(value, "linearizable"))
-            problem_parameter(&problem, "consistency", PROBLEM_INVALID);
-    }
+    read_consistency(request, &problem);
     if (problem.status == 0)
         return true;
     request_fail(request, &problem);
@@ -101,7 +104,7 @@ static bool read_query(struct request *request, const struct route *route)
 
 static void hand_over(struct request *request)
 {
-    if (request->route->leader && forward_is_needed(request))
+    if (request_needs_leader(request) && forward_is_needed(request))
         forward_send(request);
     else
         request->route->handle(request);

@@ -236,5 +236,6 @@ void message_get(struct request *request)
     uint64_t id;
     if (read_id(request, &id))
         backend->message_get(backend->context,
-                             request_wait(request, on_message), id);
+                             request_wait(request, on_message),
+                             request->consistency, id);
 }

@@ -55,9 +55,8 @@ bool park_request(struct request *request)
     struct http_server *server = request->server;
     struct park *park = &server->park;
     uint64_t waited_ms = (clock_us() - request->started_us) / 1000;
-    if (request->forwarded != NULL || request->route == NULL ||
-        !request->route->leader || waited_ms >= park->wait_ms ||
-        server->state == SERVER_FINISHING)
+    if (request->forwarded != NULL || !request_needs_leader(request) ||
+        waited_ms >= park->wait_ms || server->state == SERVER_FINISHING)
         return false;
     if (park->count == park->capacity) {
         park->capacity = park->capacity == 0 ? 64 : park->capacity * 2;

@@ -165,7 +165,8 @@ void publisher_list(struct request *request)
     struct backend_page page;
     if (request_page(request, 'p', &page))
         backend->publisher_list(backend->context,
-                                request_wait(request, on_list), &page);
+                                request_wait(request, on_list),
+                                request->consistency, &page);
 }
 
 /* Ids beyond what a publisher can have are well formed and not found. */
@@ -190,7 +191,7 @@ void publisher_get(struct request *request)
     uint32_t id;
     if (read_id(request, &id))
         backend->publisher_get(backend->context, request_wait(request, on_one),
-                               id);
+                               request->consistency, id);
 }
 
 static void on_deleted(struct request *request,

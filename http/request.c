@@ -170,6 +170,15 @@ void request_header(struct request *request, const char *name,
         (struct request_header){.name = name, .value = value};
 }
 
+void request_header_number(struct request *request, const char *name,
+                           uint64_t value)
+{
+    char text[24];
+    int length = snprintf(text, sizeof text, "%" PRIu64, value);
+    request_header(request, name,
+                   arena_copy(&request->arena, slice_of(text, (size_t)length)));
+}
+
 static void add_header(struct request *request, const char *name,
                        struct slice value)
 {
@@ -230,13 +239,8 @@ void request_fail(struct request *request, const struct problem *problem)
 {
     request->answer.length = 0;
     problem_write(problem, request->path, request->id, &request->answer);
-    if (problem->retry_after != 0) {
-        char text[16];
-        int length = snprintf(text, sizeof text, "%u", problem->retry_after);
-        request_header(
-            request, "retry-after",
-            arena_copy(&request->arena, slice_of(text, (size_t)length)));
-    }
+    if (problem->retry_after != 0)
+        request_header_number(request, "retry-after", problem->retry_after);
     if (problem->close && request->h2o != NULL) {
         request->h2o->http1_is_persistent = 0;
         connection_drain(request->connection);
@@ -261,6 +265,12 @@ void request_fail_result(struct request *request,
 
 /* ---- Waiting ---- */
 
+bool request_needs_leader(const struct request *request)
+{
+    return request->route != NULL && request->route->leader &&
+           request->consistency != BACKEND_LOCAL;
+}
+
 uint64_t request_wait(struct request *request, request_finish finish)
 {
     request->finish = finish;
@@ -271,6 +281,16 @@ uint64_t request_wait(struct request *request, request_finish finish)
     return request->ticket;
 }
 
+/* A local answer says how old it is, be it that there is no such thing. */
+static void tell_applied_index(struct request *request,
+                               const struct backend_result *result)
+{
+    if (request->consistency == BACKEND_LOCAL &&
+        (result->code == 0 || result->code == ERR_NOT_FOUND))
+        request_header_number(request, "postoffice-applied-index",
+                              result->applied_index);
+}
+
 void http_server_done(void *context, const struct backend_result *result)
 {
     struct http_server *server = context;
@@ -279,6 +299,7 @@ void http_server_done(void *context, const struct backend_result *result)
         return;
     ticket_void(&server->tickets, request->ticket);
     request->ticket = 0;
+    tell_applied_index(request, result);
     if (result->code == 0)
         request->finish(request, result);
     else if (result->code != ERR_UNAVAILABLE || !park_request(request))

@@ -54,8 +54,9 @@ struct request {
     struct query_string query; /* Checked against the route. */
     bool head;
     bool answered;
-    bool bulk;       /* Publishes many: the original's statuses. */
-    bool keyed;      /* Has an idempotency key. */
+    bool bulk;  /* Publishes many: the original's statuses. */
+    bool keyed; /* Has an idempotency key. */
+    enum backend_consistency consistency;
     uint64_t ticket; /* 0: none. */
     uint64_t started_us;
     request_finish finish;
@@ -77,6 +78,10 @@ struct encoder *request_scratch(struct request *request);
 bool request_find_header(const struct request *request, const char *name,
                          struct slice *ret_value);
 
+/* Whether a node that does not lead must send it on, or have it wait for a
+ * leader. */
+bool request_needs_leader(const struct request *request);
+
 /* A ticket for the backend; `finish` follows, or nothing when the request
  * goes before. */
 uint64_t request_wait(struct request *request, request_finish finish);
@@ -84,6 +89,8 @@ uint64_t request_wait(struct request *request, request_finish finish);
 /* Both texts must live as long as the request. */
 void request_header(struct request *request, const char *name,
                     struct slice value);
+void request_header_number(struct request *request, const char *name,
+                           uint64_t value);
 /* Sends request->answer with this type; 204 has neither. */
 void request_send(struct request *request, int status, const char *type);
 void request_send_json(struct request *request, int status);

@@ -69,5 +69,5 @@ void topic_list(struct request *request)
     struct backend_page page;
     if (request_page(request, 't', &page))
         backend->topic_list(backend->context, request_wait(request, on_list),
-                            &page);
+                            request->consistency, &page);
 }

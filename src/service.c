@@ -24,6 +24,9 @@ struct service_read {
     struct read_job job;
     struct service *service;
     uint64_t ticket;
+    enum backend_consistency consistency;
+    int (*query)(struct service_read *read, struct view *view,
+                 struct error *error); /* On a thread of the pool. */
     uint64_t id;
     struct backend_page page;
     struct topic *topics;
@@ -33,12 +36,13 @@ struct service_read {
     struct backend_result result; /* What is known already. */
 };
 
-static struct publisher_activity activity_of(struct service *service,
+static struct publisher_activity activity_of(const struct service_read *read,
                                              uint32_t publisher_id)
 {
     struct pipeline_statistics statistics;
     struct publisher_activity activity = {.known = false};
-    if (dispatcher_activity(service->parts.dispatcher, publisher_id,
+    if (read->consistency != BACKEND_LOCAL &&
+        dispatcher_activity(read->service->parts.dispatcher, publisher_id,
                             &statistics)) {
         activity.known = true;
         activity.in_flight = statistics.in_flight;
@@ -46,6 +50,14 @@ static struct publisher_activity activity_of(struct service *service,
         activity.next_attempt_ms = statistics.next_attempt_ms;
     }
     return activity;
+}
+
+static int run_read(struct read_job *job, struct view *view,
+                    struct error *error)
+{
+    struct service_read *read = (struct service_read *)job;
+    read->result.applied_index = view_applied_index(view);
+    return read->query(read, view, error);
 }
 
 static void read_done(struct read_job *job)
@@ -71,8 +83,7 @@ static void read_done(struct read_job *job)
         struct publisher_activity *activities = arena_take(
             &job->arena, read->count * sizeof(struct publisher_activity));
         for (uint32_t i = 0; i < read->count; i++)
-            activities[i] =
-                activity_of(service, read->publishers[i].publisher.id);
+            activities[i] = activity_of(read, read->publishers[i].publisher.id);
         result->activities = activities;
     }
     service_answer(service, result);
@@ -81,25 +92,32 @@ static void read_done(struct read_job *job)
 }
 
 static struct service_read *read_new(struct service *service, uint64_t ticket,
-                                     int (*run)(struct read_job *job,
-                                                struct view *view,
-                                                struct error *error))
+                                     int (*query)(struct service_read *read,
+                                                  struct view *view,
+                                                  struct error *error))
 {
     struct service_read *read = memory_new_zeroed(1, sizeof *read);
     read->service = service;
     read->ticket = ticket;
-    read->job.run = run;
+    read->query = query;
+    read->job.run = run_read;
     read->job.done = read_done;
     read->job.waiter.index = catalog_applied_index(service->parts.catalog);
     return read;
 }
 
 /* Only a leader whose lease holds knows that nothing newer was committed
- * elsewhere. */
-static void read_submit(struct service_read *read)
+ * elsewhere. A local read does not ask, and takes the store's last commit as
+ * it is. */
+static void read_submit(struct service_read *read,
+                        enum backend_consistency consistency)
 {
     struct service *service = read->service;
-    if (cluster_lease_until_ms(service->parts.cluster) > clock_ms()) {
+    read->consistency = consistency;
+    bool leads = cluster_lease_until_ms(service->parts.cluster) > clock_ms();
+    if (consistency == BACKEND_LOCAL)
+        read->job.waiter.index = 0;
+    if (consistency == BACKEND_LOCAL || leads) {
         reads_submit(service->parts.reads, &read->job);
         return;
     }
@@ -233,30 +251,29 @@ static void topic_create(void *context, uint64_t ticket,
     proposer_end(service->parts.proposer, on_topic_created, service, ticket);
 }
 
-static int run_topic_list(struct read_job *job, struct view *view,
+static int run_topic_list(struct service_read *read, struct view *view,
                           struct error *error)
 {
-    struct service_read *read = (struct service_read *)job;
     return query_topics(view, read->page.after_id, read->page.limit,
-                        &job->arena, &read->topics, &read->count, error);
+                        &read->job.arena, &read->topics, &read->count, error);
 }
 
 static void topic_list(void *context, uint64_t ticket,
+                       enum backend_consistency consistency,
                        const struct backend_page *page)
 {
     struct service_read *read = read_new(context, ticket, run_topic_list);
     read->page = *page;
-    read_submit(read);
+    read_submit(read, consistency);
 }
 
 /* ---- Publishers ---- */
 
-static int run_publisher(struct read_job *job, struct view *view,
+static int run_publisher(struct service_read *read, struct view *view,
                          struct error *error)
 {
-    struct service_read *read = (struct service_read *)job;
-    read->publishers = arena_take(&job->arena, sizeof *read->publishers);
-    int rc = query_publisher(view, (uint32_t)read->id, &job->arena,
+    read->publishers = arena_take(&read->job.arena, sizeof *read->publishers);
+    int rc = query_publisher(view, (uint32_t)read->id, &read->job.arena,
                              read->publishers, error);
     read->count = rc == 0;
     if (rc != 0)
@@ -264,11 +281,12 @@ static int run_publisher(struct read_job *job, struct view *view,
     return rc;
 }
 
-static void publisher_get(void *context, uint64_t ticket, uint32_t id)
+static void publisher_get(void *context, uint64_t ticket,
+                          enum backend_consistency consistency, uint32_t id)
 {
     struct service_read *read = read_new(context, ticket, run_publisher);
     read->id = id;
-    read_submit(read);
+    read_submit(read, consistency);
 }
 
 static void on_publisher_changed(void *context, uint64_t ticket, int code,
@@ -289,7 +307,7 @@ static void on_publisher_changed(void *context, uint64_t ticket, int code,
     read->id = result->id;
     read->result.id = result->id;
     read->job.waiter.index = index;
-    read_submit(read);
+    read_submit(read, BACKEND_LINEARIZABLE);
 }
 
 static bool same_triple(const struct publisher *publisher, uint32_t topic_id,
@@ -342,21 +360,21 @@ static void publisher_create(void *context, uint64_t ticket,
                  ticket);
 }
 
-static int run_publisher_list(struct read_job *job, struct view *view,
+static int run_publisher_list(struct service_read *read, struct view *view,
                               struct error *error)
 {
-    struct service_read *read = (struct service_read *)job;
     return query_publishers(view, 0, read->page.after_id, read->page.limit,
-                            &job->arena, &read->publishers, &read->count,
+                            &read->job.arena, &read->publishers, &read->count,
                             error);
 }
 
 static void publisher_list(void *context, uint64_t ticket,
+                           enum backend_consistency consistency,
                            const struct backend_page *page)
 {
     struct service_read *read = read_new(context, ticket, run_publisher_list);
     read->page = *page;
-    read_submit(read);
+    read_submit(read, consistency);
 }
 
 /* Pausing, resuming and deleting need no space to speak of, and a full disk
@@ -417,18 +435,19 @@ static void publisher_pause(void *context, uint64_t ticket, uint32_t id,
 
 /* ---- Messages ---- */
 
-static int run_message(struct read_job *job, struct view *view,
+static int run_message(struct service_read *read, struct view *view,
                        struct error *error)
 {
-    struct service_read *read = (struct service_read *)job;
-    return query_message(view, read->id, &job->arena, &read->message, error);
+    return query_message(view, read->id, &read->job.arena, &read->message,
+                         error);
 }
 
-static void message_get(void *context, uint64_t ticket, uint64_t id)
+static void message_get(void *context, uint64_t ticket,
+                        enum backend_consistency consistency, uint64_t id)
 {
     struct service_read *read = read_new(context, ticket, run_message);
     read->id = id;
-    read_submit(read);
+    read_submit(read, consistency);
 }
 
 /* ---- Other nodes ---- */

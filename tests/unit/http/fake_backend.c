@@ -26,6 +26,7 @@ static void answer(struct fake_backend *fake, uint64_t ticket,
     result.code = fake->code;
     result.field = fake->field;
     result.id_space = id_space;
+    result.applied_index = FAKE_APPLIED_INDEX;
     fake->pending[fake->pending_count++] = result;
 }
 
@@ -83,10 +84,20 @@ static uint32_t page_size(const struct fake_backend *fake,
     return left < page->limit ? left : page->limit;
 }
 
+/* Told of local reads alone: the others are what most tests make. */
+static void note_consistency(struct fake_backend *fake,
+                             enum backend_consistency consistency)
+{
+    if (consistency == BACKEND_LOCAL)
+        NOTE(fake, "local\n");
+}
+
 static void on_topic_list(void *context, uint64_t ticket,
+                          enum backend_consistency consistency,
                           const struct backend_page *page)
 {
     struct fake_backend *fake = context;
+    note_consistency(fake, consistency);
     answer(fake, ticket,
            (struct backend_result){.count = page_size(fake, page),
                                    .topics = topics(page->after_id)});
@@ -137,14 +148,18 @@ static void on_publisher_create(void *context, uint64_t ticket,
 }
 
 static void on_publisher_list(void *context, uint64_t ticket,
+                              enum backend_consistency consistency,
                               const struct backend_page *page)
 {
     (void)page;
+    note_consistency(context, consistency);
     answer_publisher(context, ticket);
 }
 
-static void on_publisher_get(void *context, uint64_t ticket, uint32_t id)
+static void on_publisher_get(void *context, uint64_t ticket,
+                             enum backend_consistency consistency, uint32_t id)
 {
+    note_consistency(context, consistency);
     NOTE((struct fake_backend *)context, "get %u\n", id);
     answer_publisher(context, ticket);
 }
@@ -163,11 +178,13 @@ static void on_publisher_pause(void *context, uint64_t ticket, uint32_t id,
     answer_publisher(context, ticket);
 }
 
-static void on_message_get(void *context, uint64_t ticket, uint64_t id)
+static void on_message_get(void *context, uint64_t ticket,
+                           enum backend_consistency consistency, uint64_t id)
 {
     static struct delivery deliveries[2];
     static struct message_view view;
     static struct encoder attributes;
+    note_consistency(context, consistency);
     NOTE((struct fake_backend *)context, "message %llu\n",
          (unsigned long long)id);
     attributes.length = 0;
@@ -252,6 +269,7 @@ static void on_forward(void *context, uint64_t ticket, struct slice request)
 {
     struct fake_backend *fake = context;
     struct fake_forward *forward = &fake->forwards[fake->forward_count++];
+    NOTE(fake, "forward\n");
     assert(fake->forward_count <= FAKE_PENDING_MAX);
     forward->ticket = ticket;
     forward->length = request.length;

@@ -7,7 +7,11 @@
 
 #include "http/server.h"
 
-enum { FAKE_PENDING_MAX = 8192, FAKE_LOG_SIZE = 4096 };
+enum {
+    FAKE_PENDING_MAX = 8192,
+    FAKE_LOG_SIZE = 4096,
+    FAKE_APPLIED_INDEX = 1234, /* Of every answer. */
+};
 
 struct fake_backend {
     char log[FAKE_LOG_SIZE]; /* "publish t 1 [payload]\n" ... */

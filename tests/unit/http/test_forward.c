@@ -84,6 +84,57 @@ static void test_errors_of_the_leader_come_through(void **state)
     house_close(&house, 0);
 }
 
+static const struct http_options waits = {.body_bytes_max = 1 << 20,
+                                          .message_bytes_max = 1 << 16,
+                                          .bulk_messages_max = 10,
+                                          .connections_max = 64,
+                                          .leader_wait_ms = 60};
+
+static const char *const reads[] = {
+    "/api/topics?consistency=local",
+    "/api/publishers?limit=1&consistency=local",
+    "/api/publishers/7?consistency=local",
+    "/api/messages/7/?consistency=local",
+};
+
+/* Whoever leads, and whatever became of it: the node asks nobody, waits for
+ * nobody, and says how old its answer is. */
+static void test_a_local_read_stays_here(void **state)
+{
+    (void)state;
+    static const int codes[] = {0, ERR_NOT_FOUND, ERR_UNAVAILABLE};
+    static const int statuses[] = {200, 404, 503};
+    for (unsigned i = 0; i < 3 * sizeof reads / sizeof reads[0]; i++) {
+        struct http_options options = waits;
+        struct house house;
+        options.leader_wait_ms = 60000;
+        house_open(&house, &options);
+        house.fake.elsewhere = true;
+        house.fake.code = codes[i % 3];
+        char *answer = ask(&house, "GET", reads[i / 3], "");
+        assert_int_equal(answer_status(answer), statuses[i % 3]);
+        assert_int_equal(strncmp(house.fake.log, "local\n", 6), 0);
+        const char *told =
+            strcasestr(answer, "\r\npostoffice-applied-index: 1234\r\n");
+        assert_true((told != NULL) == (codes[i % 3] != ERR_UNAVAILABLE));
+        free(answer);
+        house_close(&house, 0);
+    }
+}
+
+/* Without the parameter no answer has an index: it would be the leader's. */
+static void test_other_reads_tell_no_index(void **state)
+{
+    (void)state;
+    struct house house;
+    house_open(&house, NULL);
+    char *answer = ask(&house, "GET", "/api/publishers/7", "");
+    assert_int_equal(answer_status(answer), 200);
+    assert_null(strcasestr(answer, "applied-index"));
+    free(answer);
+    house_close(&house, 0);
+}
+
 /* A request that was sent on is never sent on again. */
 static void test_one_hop(void **state)
 {
@@ -167,12 +218,6 @@ static void test_close_answers_what_waits(void **state)
     encoder_close(&request);
 }
 
-static const struct http_options waits = {.body_bytes_max = 1 << 20,
-                                          .message_bytes_max = 1 << 16,
-                                          .bulk_messages_max = 10,
-                                          .connections_max = 64,
-                                          .leader_wait_ms = 60};
-
 static int delete_seven(struct house *house)
 {
     int client = client_connect(house);
@@ -243,6 +288,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers_are_the_same),
         cmocka_unit_test(test_errors_of_the_leader_come_through),
+        cmocka_unit_test(test_a_local_read_stays_here),
+        cmocka_unit_test(test_other_reads_tell_no_index),
         cmocka_unit_test(test_one_hop),
         cmocka_unit_test(test_unreadable_requests_are_refused),
         cmocka_unit_test(test_close_answers_what_waits),

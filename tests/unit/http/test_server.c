@@ -271,8 +271,10 @@ static void test_lists_have_pages(void **state)
     assert_non_null(strstr(last, "\"parameter\":\"colour\""));
     expect("POST", "/api/messages?a=b", MESSAGE, 400);
     expect("GET", "/api/topics?consistency=linearizable", "", 200);
-    expect("GET", "/api/topics?consistency=local", "", 501);
+    expect("GET", "/api/topics?consistency=local", "", 200);
     expect("GET", "/api/topics?consistency=maybe", "", 400);
+    expect("GET", "/api/topics?consistency=", "", 400);
+    expect("DELETE", "/api/publishers/7?consistency=local", "", 400);
 }
 
 static void test_publishers(void **state)
