@@ -101,6 +101,11 @@ enum {
     BOUND_TARGET = 2048,
     BOUND_DESCRIPTION = 1024,
     BOUND_JSON_DEPTH = 512,
+    /* A publisher's filter: each message that is examined costs time by it. */
+    BOUND_FILTER_BYTES = 16 * 1024,
+    BOUND_FILTER_CLAUSES = 32,
+    BOUND_FILTER_VALUES = 100, /* Of one clause. */
+    BOUND_FILTER_DEPTH = 16,   /* Parts of a JSON pointer. */
 };
 
 #endif

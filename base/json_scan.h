@@ -65,7 +65,10 @@ bool json_scan_end(struct json_scan *scan);
 int json_value_text(const struct json_value *value, struct arena *arena,
                     struct slice *ret_text);
 
-/* Whether the text of a string is this; compares decoded text. */
+/* Whether the text of a string is this; compares decoded text, without
+ * allocation. False for anything but a string, and for half of a surrogate
+ * pair. */
+bool json_value_equals(const struct json_value *value, struct slice text);
 bool json_value_is(const struct json_value *value, const char *text);
 
 /* False unless the value is an integer without sign, fraction or exponent

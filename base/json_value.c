@@ -75,10 +75,38 @@ static uint8_t plain_escape(uint8_t letter)
     }
 }
 
+/* Decodes what comes next inside a string into `to`, which has room for four
+ * bytes, and moves *at behind it. */
+static int decode_next(const uint8_t **at, const uint8_t *end, uint8_t *to,
+                       size_t *ret_length)
+{
+    *ret_length = 1;
+    if (**at != '\\') {
+        *to = *(*at)++;
+        return 0;
+    }
+    uint8_t letter = (*at)[1];
+    *at += 2;
+    if (letter != 'u') {
+        *to = plain_escape(letter);
+        return 0;
+    }
+    uint32_t point;
+    int rc = unicode_escape(at, end, &point);
+    if (rc == 0)
+        *ret_length = (size_t)(put_utf8(to, point) - to);
+    return rc;
+}
+
+static struct slice inside_quotes(const struct json_value *value)
+{
+    return slice_of(value->span.data + 1, value->span.length - 2);
+}
+
 int json_value_text(const struct json_value *value, struct arena *arena,
                     struct slice *ret_text)
 {
-    struct slice inner = slice_of(value->span.data + 1, value->span.length - 2);
+    struct slice inner = inside_quotes(value);
     if (!value->escaped) {
         *ret_text = inner;
         return 0;
@@ -90,37 +118,40 @@ int json_value_text(const struct json_value *value, struct arena *arena,
     uint8_t *to = start;
     const uint8_t *end = inner.data + inner.length;
     for (const uint8_t *at = inner.data; at < end;) {
-        if (*at != '\\') {
-            *to++ = *at++;
-            continue;
-        }
-        uint8_t letter = at[1];
-        at += 2;
-        if (letter != 'u') {
-            *to++ = plain_escape(letter);
-            continue;
-        }
-        uint32_t point;
-        int rc = unicode_escape(&at, end, &point);
+        size_t length;
+        int rc = decode_next(&at, end, to, &length);
         if (rc != 0)
             return rc;
-        to = put_utf8(to, point);
+        to += length;
     }
     *ret_text = slice_of(start, (size_t)(to - start));
     return 0;
 }
 
+bool json_value_equals(const struct json_value *value, struct slice text)
+{
+    if (value->kind != KIND_STRING)
+        return false;
+    struct slice inner = inside_quotes(value);
+    if (!value->escaped)
+        return slice_equal(inner, text);
+    const uint8_t *end = inner.data + inner.length;
+    size_t same = 0;
+    for (const uint8_t *at = inner.data; at < end;) {
+        uint8_t piece[4];
+        size_t length;
+        if (decode_next(&at, end, piece, &length) != 0 ||
+            text.length - same < length ||
+            memcmp(text.data + same, piece, length) != 0)
+            return false;
+        same += length;
+    }
+    return same == text.length;
+}
+
 bool json_value_is(const struct json_value *value, const char *text)
 {
-    if (!value->escaped)
-        return slice_is(slice_of(value->span.data + 1, value->span.length - 2),
-                        text);
-    struct arena arena = {0};
-    struct slice decoded;
-    bool same = json_value_text(value, &arena, &decoded) == 0 &&
-                slice_is(decoded, text);
-    arena_close(&arena);
-    return same;
+    return json_value_equals(value, slice_text(text));
 }
 
 bool json_value_u64(const struct json_value *value, uint64_t *ret_number)
