@@ -1,17 +1,13 @@
-/* dispatcher.h - delivery on this node, while it leads: the shell around the
- * scheduler.
+/* dispatcher.h - delivery on this node, while it leads: the shell around
+ * delivery/leadership.
  *
- *   leading --> TAKEOVER proposed --> applied: what was open is in doubt
- *          --> pipelines read from the store, page by page --> scheduler runs
- *
- * Fills the scheduler's port: commands go to the proposer, reads to the
- * readers, requests to the HTTP target, wake-ups to a timer.
+ * Fills its port: commands go to the proposer, reads to the readers, requests
+ * to the HTTP target, wake-ups to a timer.
  * Thread: the loop. */
 #ifndef POSTOFFICE_DISPATCHER_H
 #define POSTOFFICE_DISPATCHER_H
 
-#include "catalog.h"
-#include "delivery/scheduler.h"
+#include "delivery/leadership.h"
 #include "proposer.h"
 #include "reads.h"
 
@@ -41,11 +37,8 @@ void dispatcher_apply(struct dispatcher *dispatcher,
 /* Does what has become possible. Once a turn of the loop. */
 void dispatcher_turn(struct dispatcher *dispatcher);
 
-/* Grants no more; what is under way may end. */
-void dispatcher_drain(struct dispatcher *dispatcher);
-/* Delivers again, if this node still leads. */
-void dispatcher_resume(struct dispatcher *dispatcher);
-bool dispatcher_is_drained(const struct dispatcher *dispatcher);
+/* For whoever gives it away (handover). Lives as long as the dispatcher. */
+struct leadership *dispatcher_leadership(struct dispatcher *dispatcher);
 
 /* False: this node does not deliver now. */
 bool dispatcher_activity(const struct dispatcher *dispatcher,

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/logger.h"
 #include "base/memory.h"
-#include "catalog.h"
+#include "delivery/catalog.h"
 #include "data_dir.h"
 #include "dispatcher.h"
 #include "gateway.h"

@@ -8,7 +8,7 @@
 #ifndef POSTOFFICE_PURGER_H
 #define POSTOFFICE_PURGER_H
 
-#include "catalog.h"
+#include "delivery/catalog.h"
 #include "proposer.h"
 #include "reads.h"
 

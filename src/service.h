@@ -4,7 +4,7 @@
 #ifndef POSTOFFICE_SERVICE_H
 #define POSTOFFICE_SERVICE_H
 
-#include "catalog.h"
+#include "delivery/catalog.h"
 #include "dispatcher.h"
 #include "gateway.h"
 #include "handover.h"

@@ -28,6 +28,7 @@ struct delivery_read {
 };
 
 struct delivery_send {
+    uint32_t reign; /* The leadership's; comes back with the answer. */
     uint32_t publisher_id;
     uint64_t token;                          /* For scheduler_answered(). */
     const struct publisher_options *options; /* Borrowed, like topic. */

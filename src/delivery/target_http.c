@@ -30,6 +30,7 @@ struct transfer {
     struct letter *letter;
     uint32_t publisher_id;
     uint64_t token;
+    uint32_t reign;
     uint64_t started_ms; /* Wall clock. */
     uint64_t started_us;
     bool began; /* The request was handed to a connection. */
@@ -201,6 +202,7 @@ void target_http_send(struct target_http *target,
     transfer->letter = letter_ref(send->letter);
     transfer->publisher_id = send->publisher_id;
     transfer->token = send->token;
+    transfer->reign = send->reign;
     transfer->started_ms = clock_wall_ms();
     transfer->started_us = clock_us();
     transfer->began = false;
@@ -285,8 +287,8 @@ static void on_finished(void *context, CURL *easy, CURLcode code)
         attempt.response =
             slice_of(transfer->response, transfer->response_length);
     curl_loop_remove(target->loop, transfer->easy);
-    target->done(target->context, transfer->publisher_id, transfer->token,
-                 &attempt);
+    target->done(target->context, transfer->reign, transfer->publisher_id,
+                 transfer->token, &attempt);
     transfer_give(transfer);
 }
 

@@ -18,8 +18,9 @@ struct target_http;
 
 /* What came of a request. The attempt's number is not filled in; its
  * response is valid during the call. */
-typedef void (*target_http_done)(void *context, uint32_t publisher_id,
-                                 uint64_t token, const struct attempt *attempt);
+typedef void (*target_http_done)(void *context, uint32_t reign,
+                                 uint32_t publisher_id, uint64_t token,
+                                 const struct attempt *attempt);
 
 /* Asked in the moment before a request goes out, which may be long after
  * target_http_send(): a leader that stood still may lead no more. */

@@ -3,8 +3,8 @@
  *
  * Loaded from a view at the start, then kept by the commands that are
  * applied. Thread: the loop. */
-#ifndef POSTOFFICE_CATALOG_H
-#define POSTOFFICE_CATALOG_H
+#ifndef POSTOFFICE_DELIVERY_CATALOG_H
+#define POSTOFFICE_DELIVERY_CATALOG_H
 
 #include "storage/command.h"
 #include "storage/query.h"
