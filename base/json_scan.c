@@ -291,11 +291,32 @@ static bool next_element(struct json_scan *scan)
     return true;
 }
 
+bool json_scan_name(struct json_scan *scan, struct json_value *ret_name)
+{
+    return next_element(scan) && scan_name(scan, ret_name);
+}
+
+bool json_scan_next(struct json_scan *scan)
+{
+    return next_element(scan);
+}
+
+void json_scan_leave(struct json_scan *scan, enum json_kind around)
+{
+    scan->inside = around;
+    scan->begun = true;
+}
+
+uint8_t json_scan_peek(struct json_scan *scan)
+{
+    skip_space(scan);
+    return scan->at < scan->end ? *scan->at : 0;
+}
+
 bool json_scan_member(struct json_scan *scan, struct json_value *ret_name,
                       struct json_value *ret_value)
 {
-    return next_element(scan) && scan_name(scan, ret_name) &&
-           json_scan_value(scan, ret_value);
+    return json_scan_name(scan, ret_name) && json_scan_value(scan, ret_value);
 }
 
 bool json_scan_item(struct json_scan *scan, struct json_value *ret_value)

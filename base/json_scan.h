@@ -56,6 +56,15 @@ bool json_scan_enter(struct json_scan *scan, enum json_kind kind);
 bool json_scan_member(struct json_scan *scan, struct json_value *ret_name,
                       struct json_value *ret_value);
 bool json_scan_item(struct json_scan *scan, struct json_value *ret_value);
+/* The same without its value, which the caller takes next: by
+ * json_scan_value(), or by entering it, walking it to its end and calling
+ * json_scan_leave() with what was entered around it. So a value is read once,
+ * however deep one looks into it. */
+bool json_scan_name(struct json_scan *scan, struct json_value *ret_name);
+bool json_scan_next(struct json_scan *scan);
+void json_scan_leave(struct json_scan *scan, enum json_kind around);
+/* The first byte of what comes next, white space skipped; 0 at the end. */
+uint8_t json_scan_peek(struct json_scan *scan);
 /* Whether nothing but white space is left and nothing failed. */
 bool json_scan_end(struct json_scan *scan);
 

@@ -13,8 +13,8 @@
  * in an object the last counts, as for most readers.
  *
  * A filter is compiled once for each publisher. Matching allocates nothing,
- * reads the payload once (at most once for each level of the deepest pointer)
- * and is safe in many threads at once, since it only reads the filter.
+ * reads the payload once, and is safe in many threads at once, since it only
+ * reads the filter.
  *
  * Bounded: text, clauses, values of a clause and depth (bounds.h). */
 #ifndef POSTOFFICE_STORAGE_FILTER_H

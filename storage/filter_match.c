@@ -1,6 +1,7 @@
 /* A filter and a message. Attributes are compared on the way through their
  * encoding; of the payload, the tree of pointers picks what the clauses want
- * in one walk, and then each clause looks at what was found for it. */
+ * in one walk, each byte read once, and then each clause looks at what was
+ * found for it. */
 #include "storage/filter.h"
 
 #include "base/json_pointer.h"
@@ -30,70 +31,83 @@ static void forget(const struct filter *filter, uint32_t node,
         forget(filter, child, found);
 }
 
-/* Recursion is as deep as the deepest pointer: BOUND_FILTER_DEPTH. */
+/* Takes the value that comes next. Recursion is as deep as the deepest
+ * pointer: BOUND_FILTER_DEPTH. */
 static void find_below(const struct filter *filter, uint32_t node,
-                       const struct json_value *value, struct found *found);
+                       struct json_scan *scan, struct found *found);
 
 static void find_in_object(const struct filter *filter, uint32_t node,
-                           struct slice object, struct found *found)
+                           struct json_scan *scan, struct found *found)
 {
-    struct json_scan scan = json_scan_of(object);
     struct json_value name;
     struct json_value value;
-    json_scan_enter(&scan, KIND_OBJECT);
-    while (json_scan_member(&scan, &name, &value)) {
+    json_scan_enter(scan, KIND_OBJECT);
+    while (json_scan_name(scan, &name)) {
         uint32_t child = filter->nodes[node].child;
         while (child != FILTER_NONE &&
                !json_value_equals(&name, filter->nodes[child].name))
             child = filter->nodes[child].sibling;
-        if (child == FILTER_NONE)
+        if (child == FILTER_NONE) {
+            json_scan_value(scan, &value);
             continue;
+        }
         forget(filter, child, found);
-        find_below(filter, child, &value, found);
+        find_below(filter, child, scan, found);
+        json_scan_leave(scan, KIND_OBJECT);
     }
 }
 
 static void find_in_list(const struct filter *filter, uint32_t node,
-                         struct slice list, struct found *found)
+                         struct json_scan *scan, struct found *found)
 {
-    struct json_scan scan = json_scan_of(list);
     struct json_value value;
-    json_scan_enter(&scan, KIND_ARRAY);
-    for (uint32_t index = 0; json_scan_item(&scan, &value); index++) {
+    json_scan_enter(scan, KIND_ARRAY);
+    for (uint32_t index = 0; json_scan_next(scan); index++) {
         uint32_t child = filter->nodes[node].child;
         while (child != FILTER_NONE && filter->nodes[child].index != index)
             child = filter->nodes[child].sibling;
-        if (child != FILTER_NONE)
-            find_below(filter, child, &value, found);
+        if (child == FILTER_NONE) {
+            json_scan_value(scan, &value);
+            continue;
+        }
+        find_below(filter, child, scan, found);
+        json_scan_leave(scan, KIND_ARRAY);
     }
 }
 
 static void find_below(const struct filter *filter, uint32_t node,
-                       const struct json_value *value, struct found *found)
+                       struct json_scan *scan, struct found *found)
 {
+    struct json_value value = {.kind = KIND_OBJECT};
     uint32_t clause = filter->nodes[node].clause;
-    if (clause != FILTER_NONE) {
-        found[clause].present = true;
-        found[clause].value = *value;
-    }
-    if (filter->nodes[node].child == FILTER_NONE)
+    bool inside = filter->nodes[node].child != FILTER_NONE;
+    uint8_t first = json_scan_peek(scan);
+    const uint8_t *start = scan->at;
+    if (inside && first == '{') {
+        find_in_object(filter, node, scan, found);
+    } else if (inside && first == '[') {
+        value.kind = KIND_ARRAY;
+        find_in_list(filter, node, scan, found);
+    } else if (!json_scan_value(scan, &value)) {
         return;
-    if (value->kind == KIND_OBJECT)
-        find_in_object(filter, node, value->span, found);
-    else if (value->kind == KIND_ARRAY)
-        find_in_list(filter, node, value->span, found);
+    }
+    if (clause == FILTER_NONE)
+        return;
+    value.span = slice_of(start, (size_t)(scan->at - start));
+    found[clause].present = true;
+    found[clause].value = value;
 }
 
 static void find_in_payload(const struct filter *filter, struct slice payload,
                             struct found *found)
 {
     struct json_scan scan = json_scan_of(payload);
-    struct json_value value;
     const struct filter_node *root = &filter->nodes[0];
     if (root->child == FILTER_NONE && root->clause == FILTER_NONE)
         return; /* Attributes decide alone. */
-    if (json_scan_value(&scan, &value))
-        find_below(filter, 0, &value, found);
+    find_below(filter, 0, &scan, found);
+    if (!json_scan_end(&scan))
+        forget(filter, 0, found);
 }
 
 static void find_attributes(const struct filter *filter,
