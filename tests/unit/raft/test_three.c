@@ -425,6 +425,68 @@ static void test_a_leader_with_a_stalled_disk_gives_way(void **state)
     trio_agree(&trio);
 }
 
+/* The process stood still with a write under way: when it wakes up, its timer
+ * may come before the news that the write has long ended. */
+static void test_a_leader_that_stood_still_does_not_blame_its_disk(void **state)
+{
+    (void)state;
+    trio_open_all(&trio);
+    trio_submit(&trio, 10, 100);
+    trio_agree(&trio);
+    struct trio_member *leader = trio_leader(&trio);
+    uint64_t long_ago = clock_ms() - 60000;
+    leader->cluster->appends++;
+    leader->cluster->appends_since_ms = long_ago;
+    leader->cluster->watched_ms = long_ago + 10;
+    transfer_run(leader->cluster);
+    assert_int_equal(leader->failed, 0);
+    assert_false(leader->cluster->transfer.active);
+    leader->cluster->appends--;
+    trio_submit(&trio, 10, 100);
+    trio_agree(&trio);
+}
+
+static int answer_code;
+
+static void on_no_answer(void *context, int rc,
+                         const struct cluster_answer *answer)
+{
+    (void)context;
+    assert_null(answer);
+    answer_code = rc;
+}
+
+/* Its connections stay, and it says nothing more: as long as that has lasted
+ * for one look alone, it is this node that may have stood still. */
+static void test_who_asks_a_member_that_stands_still_is_told(void **state)
+{
+    (void)state;
+    trio_open_all(&trio);
+    trio_submit(&trio, 10, 100);
+    trio_agree(&trio);
+    struct trio_member *leader = trio_leader(&trio);
+    struct trio_member *asker = &trio.members[other_than(leader->number)];
+    struct member *asked = members_find(asker->cluster, leader->number + 1);
+    struct buffer *body = buffer_new(1);
+    body->length = 1;
+    leader->keeps_requests = true;
+    answer_code = 1;
+    assert_int_equal(cluster_request(asker->cluster, leader->number + 1, body,
+                                     60000, on_no_answer, NULL),
+                     0);
+    buffer_unref(body);
+    uint64_t now = clock_ms();
+    asked->contact_ms = now - 60000;
+    asker->cluster->looked_ms = now - 1000;
+    calls_expire(asker->cluster, now);
+    assert_int_equal(answer_code, 1);
+    calls_expire(asker->cluster, now + 1);
+    assert_int_equal(answer_code, 1);
+    asker->cluster->looked_ms -= 1000;
+    calls_expire(asker->cluster, now + 2);
+    assert_int_equal(answer_code, ERR_UNKNOWN_OUTCOME);
+}
+
 /* --- Status ------------------------------------------------------------- */
 
 static unsigned state_of(unsigned node_id)
@@ -530,6 +592,9 @@ static bool is_requested(struct trio *three)
 static void test_requests_are_answered(void **state)
 {
     (void)state;
+    /* All three copy the large body on one loop, and on a busy machine. */
+    trio.options.election_timeout_ms = 2000;
+    trio.options.heartbeat_ms = 100;
     trio_open_all(&trio);
     trio_submit(&trio, 1, 100);
     trio_agree(&trio);
@@ -594,6 +659,8 @@ int main(void)
         TEST(test_leadership_is_given_away),
         TEST(test_a_transfer_to_nobody_fails_with_words),
         TEST(test_a_leader_with_a_stalled_disk_gives_way),
+        TEST(test_a_leader_that_stood_still_does_not_blame_its_disk),
+        TEST(test_who_asks_a_member_that_stands_still_is_told),
         TEST(test_the_leader_knows_its_members),
         TEST(test_requests_are_answered),
         TEST(test_requests_without_answer_are_unknown),
