@@ -34,6 +34,23 @@ static apply_function *find(uint8_t type)
         return apply_takeover;
     case COMMAND_PURGE:
         return apply_purge;
+    /* Formats whose meaning comes with the next steps. */
+    case COMMAND_TOPIC_UPDATE:
+    case COMMAND_TOPIC_DELETE:
+    case COMMAND_PUBLISHER_UPDATE:
+    case COMMAND_CIRCUIT:
+    case COMMAND_RELEASE:
+    case COMMAND_EXPIRE:
+    case COMMAND_UNPARK:
+    case COMMAND_RETRY:
+    case COMMAND_DISCARD:
+    case COMMAND_RETRY_STEP:
+    case COMMAND_DISCARD_STEP:
+    case COMMAND_TOPIC_PURGE:
+    case COMMAND_REPLAY_START:
+    case COMMAND_REPLAY_STEP:
+    case COMMAND_REPLAY_CANCEL:
+        break;
     }
     return NULL;
 }

@@ -21,6 +21,10 @@ void attempt_encode(struct encoder *out, const struct attempt *attempt);
  * program wrote. */
 int attempt_decode(struct decoder *in, struct attempt *ret_attempt);
 
+/* A circuit, in a command and in `hot`: command_control.c. */
+void circuit_encode(struct encoder *out, const struct circuit *circuit);
+int circuit_decode(struct decoder *in, struct circuit *ret_circuit);
+
 /* Whether a number from outside is one of enum attempt_class. */
 bool attempt_class_known(uint8_t class);
 

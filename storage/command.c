@@ -36,7 +36,7 @@ int command_next(struct slice *entry, struct command *ret_command)
     command.body = decoder_bytes(&in, length);
     if (in.failed || command.version == 0)
         return ERR_CORRUPT;
-    if (command.version > COMMAND_VERSION ||
+    if (command.version != COMMAND_VERSION ||
         (command.flags & ~flags_known(command.type)) != 0)
         return ERR_VERSION;
     if ((command.flags & COMMAND_KEYED) != 0 && take_idempotency(&command) != 0)
@@ -124,6 +124,31 @@ int command_publisher_delete_decode(struct slice body, uint32_t *ret_id)
     return u32_decode(body, ret_id);
 }
 
+void command_topic_delete_encode(struct encoder *out, uint64_t time_ms,
+                                 uint32_t actor,
+                                 const struct command_topic_delete *deletion)
+{
+    size_t begun = command_begin(out, COMMAND_TOPIC_DELETE, time_ms, actor);
+    encoder_u32(out, deletion->topic_id);
+    encoder_u8(out, deletion->force);
+    command_end(out, begun);
+}
+
+int command_topic_delete_decode(struct slice body,
+                                struct command_topic_delete *ret)
+{
+    struct decoder in = decoder_of(body);
+    uint32_t topic_id = decoder_u32(&in);
+    uint8_t force = decoder_u8(&in);
+    int rc = ended(&in);
+    if (rc == 0 && force > 1)
+        rc = ERR_CORRUPT;
+    if (rc == 0)
+        *ret = (struct command_topic_delete){.topic_id = topic_id,
+                                             .force = force == 1};
+    return rc;
+}
+
 void command_pause_encode(struct encoder *out, uint64_t time_ms, uint32_t actor,
                           const struct command_pause *pause)
 {
@@ -163,13 +188,25 @@ int command_takeover_decode(struct slice body, uint32_t *ret_node_id)
     return u32_decode(body, ret_node_id);
 }
 
+static void purge_encode(struct encoder *out, enum command_type type,
+                         uint64_t time_ms, uint32_t id, uint32_t rows_max)
+{
+    size_t begun = command_begin(out, type, time_ms, 0);
+    encoder_u32(out, id);
+    encoder_u32(out, rows_max);
+    command_end(out, begun);
+}
+
 void command_purge_encode(struct encoder *out, uint64_t time_ms,
                           uint32_t publisher_id, uint32_t rows_max)
 {
-    size_t begun = command_begin(out, COMMAND_PURGE, time_ms, 0);
-    encoder_u32(out, publisher_id);
-    encoder_u32(out, rows_max);
-    command_end(out, begun);
+    purge_encode(out, COMMAND_PURGE, time_ms, publisher_id, rows_max);
+}
+
+void command_topic_purge_encode(struct encoder *out, uint64_t time_ms,
+                                uint32_t topic_id, uint32_t rows_max)
+{
+    purge_encode(out, COMMAND_TOPIC_PURGE, time_ms, topic_id, rows_max);
 }
 
 int command_purge_decode(struct slice body, uint32_t *ret_publisher_id,
@@ -184,4 +221,50 @@ int command_purge_decode(struct slice body, uint32_t *ret_publisher_id,
     *ret_publisher_id = publisher_id;
     *ret_rows_max = rows_max;
     return 0;
+}
+
+void command_release_encode(struct encoder *out, uint64_t time_ms,
+                            const struct command_release *release)
+{
+    size_t begun = command_begin(out, COMMAND_RELEASE, time_ms, 0);
+    encoder_u32(out, release->topic_id);
+    encoder_u64(out, release->upto_ms);
+    encoder_u32(out, release->count_max);
+    command_end(out, begun);
+}
+
+int command_release_decode(struct slice body, struct command_release *ret)
+{
+    struct decoder in = decoder_of(body);
+    struct command_release release = {.topic_id = decoder_u32(&in)};
+    release.upto_ms = decoder_u64(&in);
+    release.count_max = decoder_u32(&in);
+    int rc = ended(&in);
+    if (rc == 0)
+        *ret = release;
+    return rc;
+}
+
+void command_expire_encode(struct encoder *out, uint64_t time_ms,
+                           const struct command_expire *expire)
+{
+    size_t begun = command_begin(out, COMMAND_EXPIRE, time_ms, 0);
+    encoder_u32(out, expire->topic_id);
+    encoder_u64(out, expire->from);
+    encoder_u64(out, expire->upto);
+    encoder_u64(out, expire->cutoff_ms);
+    command_end(out, begun);
+}
+
+int command_expire_decode(struct slice body, struct command_expire *ret)
+{
+    struct decoder in = decoder_of(body);
+    struct command_expire expire = {.topic_id = decoder_u32(&in)};
+    expire.from = decoder_u64(&in);
+    expire.upto = decoder_u64(&in);
+    expire.cutoff_ms = decoder_u64(&in);
+    int rc = ended(&in);
+    if (rc == 0)
+        *ret = expire;
+    return rc;
 }

@@ -5,7 +5,12 @@
 #include "storage/attempt.h"
 #include "storage/command.h"
 
-enum { POSITION_SIZE = 8, OUTCOME_SIZE_MIN = 8 + 1 + 8 + 24 };
+enum outcome_flag {
+    OUTCOME_UNCOUNTED = 1,
+    OUTCOME_HELD = 2,
+    OUTCOME_FLAGS = 3
+};
+enum { POSITION_SIZE = 8, OUTCOME_SIZE_MIN = 8 + 1 + 1 + 8 + 24 };
 
 static void positions_encode(struct encoder *out, const uint64_t *positions,
                              uint32_t count)
@@ -14,10 +19,10 @@ static void positions_encode(struct encoder *out, const uint64_t *positions,
         encoder_u64(out, positions[i]);
 }
 
-static int positions_decode(struct decoder *in, uint32_t count,
-                            struct arena *arena, const uint64_t **ret)
+static int positions_take(struct decoder *in, uint32_t count,
+                          struct arena *arena, const uint64_t **ret)
 {
-    if (in->failed || decoder_left(in) != (size_t)count * POSITION_SIZE)
+    if (in->failed || decoder_left(in) / POSITION_SIZE < count)
         return ERR_CORRUPT;
     uint64_t *positions = arena_try(arena, (size_t)count * sizeof *positions);
     if (positions == NULL)
@@ -28,6 +33,17 @@ static int positions_decode(struct decoder *in, uint32_t count,
     return 0;
 }
 
+/* They are the last thing in the body. */
+static int positions_decode(struct decoder *in, uint32_t count,
+                            struct arena *arena, const uint64_t **ret)
+{
+    int rc = positions_take(in, count, arena, ret);
+    return rc == 0 && !decoder_done(in) ? ERR_CORRUPT : rc;
+}
+
+/* Whether the hashes of keys follow the open positions. */
+enum { GRANT_KEYS = 1 };
+
 void command_grant_encode(struct encoder *out, uint64_t time_ms,
                           const struct command_grant *grant)
 {
@@ -37,7 +53,13 @@ void command_grant_encode(struct encoder *out, uint64_t time_ms,
     encoder_u64(out, grant->upto);
     encoder_u32(out, grant->examined);
     encoder_u32(out, grant->open_count);
+    encoder_u32(out, grant->parked_count);
+    encoder_u8(out, grant->open_keys != NULL ? GRANT_KEYS : 0);
     positions_encode(out, grant->open, grant->open_count);
+    if (grant->open_keys != NULL)
+        positions_encode(out, grant->open_keys, grant->open_count);
+    positions_encode(out, grant->parked, grant->parked_count);
+    positions_encode(out, grant->parked_keys, grant->parked_count);
     command_end(out, begun);
 }
 
@@ -50,9 +72,51 @@ int command_grant_decode(struct slice body, struct arena *arena,
     grant.upto = decoder_u64(&in);
     grant.examined = decoder_u32(&in);
     grant.open_count = decoder_u32(&in);
-    int rc = positions_decode(&in, grant.open_count, arena, &grant.open);
+    grant.parked_count = decoder_u32(&in);
+    uint8_t flags = decoder_u8(&in);
+    if (!in.failed && (flags & ~GRANT_KEYS) != 0)
+        return ERR_VERSION;
+    int rc = positions_take(&in, grant.open_count, arena, &grant.open);
+    if (rc == 0 && (flags & GRANT_KEYS) != 0)
+        rc = positions_take(&in, grant.open_count, arena, &grant.open_keys);
+    if (rc == 0)
+        rc = positions_take(&in, grant.parked_count, arena, &grant.parked);
+    if (rc == 0)
+        rc = positions_take(&in, grant.parked_count, arena, &grant.parked_keys);
+    if (rc == 0 && !decoder_done(&in))
+        rc = ERR_CORRUPT;
     if (rc == 0)
         *ret = grant;
+    return rc;
+}
+
+void command_unpark_encode(struct encoder *out, uint64_t time_ms,
+                           const struct command_unpark *unpark)
+{
+    size_t begun = command_begin(out, COMMAND_UNPARK, time_ms, 0);
+    encoder_u32(out, unpark->publisher_id);
+    encoder_u64(out, unpark->key);
+    encoder_u64(out, unpark->from);
+    encoder_u64(out, unpark->upto);
+    encoder_u32(out, unpark->examined);
+    encoder_u32(out, unpark->open_count);
+    positions_encode(out, unpark->open, unpark->open_count);
+    command_end(out, begun);
+}
+
+int command_unpark_decode(struct slice body, struct arena *arena,
+                          struct command_unpark *ret)
+{
+    struct decoder in = decoder_of(body);
+    struct command_unpark unpark = {.publisher_id = decoder_u32(&in)};
+    unpark.key = decoder_u64(&in);
+    unpark.from = decoder_u64(&in);
+    unpark.upto = decoder_u64(&in);
+    unpark.examined = decoder_u32(&in);
+    unpark.open_count = decoder_u32(&in);
+    int rc = positions_decode(&in, unpark.open_count, arena, &unpark.open);
+    if (rc == 0)
+        *ret = unpark;
     return rc;
 }
 
@@ -90,6 +154,8 @@ void command_outcomes_encode(struct encoder *out, uint64_t time_ms,
         const struct outcome *outcome = &outcomes->outcomes[i];
         encoder_u64(out, outcome->position);
         encoder_u8(out, (uint8_t)outcome->state);
+        encoder_u8(out, (uint8_t)((outcome->uncounted ? OUTCOME_UNCOUNTED : 0) |
+                                  (outcome->held ? OUTCOME_HELD : 0)));
         encoder_u64(out, outcome->next_attempt_ms);
         attempt_encode(out, &outcome->attempt);
     }
@@ -106,13 +172,17 @@ static int outcome_decode(struct decoder *in, struct outcome *outcome)
 {
     outcome->position = decoder_u64(in);
     uint8_t state = decoder_u8(in);
+    uint8_t flags = decoder_u8(in);
     outcome->next_attempt_ms = decoder_u64(in);
     int rc = attempt_decode(in, &outcome->attempt);
-    if (rc == 0 && !state_is_outcome(state))
+    if (rc == 0 && (!state_is_outcome(state) || (flags & ~OUTCOME_FLAGS) != 0))
         rc = ERR_VERSION;
-    if (rc == 0)
-        outcome->state = (enum delivery_state)state;
-    return rc;
+    if (rc != 0)
+        return rc;
+    outcome->state = (enum delivery_state)state;
+    outcome->uncounted = (flags & OUTCOME_UNCOUNTED) != 0;
+    outcome->held = (flags & OUTCOME_HELD) != 0;
+    return 0;
 }
 
 int command_outcomes_decode(struct slice body, struct arena *arena,

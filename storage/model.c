@@ -1,5 +1,11 @@
 #include "storage/model.h"
 
+#include "base/codec.h"
+#include "base/error.h"
+
+#include <assert.h>
+#include <xxhash.h>
+
 /* Without a default, so that the compiler names a value that is missing; a
  * number from elsewhere is checked where it is decoded. */
 #define TEXT_CASE(name, number, text)                                          \
@@ -20,4 +26,34 @@ const char *delivery_state_text(enum delivery_state state)
         DELIVERY_STATES(TEXT_CASE)
     }
     return "unknown";
+}
+
+uint64_t key_hash(struct slice key)
+{
+    if (key.length == 0)
+        return 0;
+    uint64_t hash = XXH3_64bits(key.data, key.length);
+    return hash == 0 ? 1 : hash;
+}
+
+void text_list_add(struct encoder *out, struct slice text)
+{
+    assert(text.length <= UINT16_MAX);
+    encoder_u16(out, (uint16_t)text.length);
+    encoder_bytes(out, text);
+}
+
+int text_list_next(struct slice *list, struct slice *ret_text)
+{
+    if (list->length == 0)
+        return ERR_END;
+    struct decoder in = decoder_of(*list);
+    uint16_t length = decoder_u16(&in);
+    struct slice text = decoder_bytes(&in, length);
+    if (in.failed)
+        return ERR_CORRUPT;
+    list->data += in.offset;
+    list->length -= in.offset;
+    *ret_text = text;
+    return 0;
 }

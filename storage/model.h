@@ -15,20 +15,38 @@ struct topic_options {
     struct slice origin_host;
     bool recovery_enabled;
     uint64_t retention_seconds; /* 0: the node's default. */
-    uint64_t max_backlog_bytes; /* 0: no limit of its own. */
+    uint64_t max_backlog_bytes; /* 0: no limit; else of struct topic's bytes. */
+    struct slice indexed_fields; /* JSON pointers: text_list_next(). */
 };
 
 struct topic {
     uint32_t id;
     struct topic_options options;
     uint64_t created_ms;
-    uint64_t messages;      /* Messages with a position. */
-    uint64_t last_position; /* 0: none yet. */
+    uint64_t messages;       /* That ever got a position. */
+    uint64_t gone;           /* Of them: removed by retention. */
+    uint64_t scheduled;      /* Without a position yet. */
+    uint64_t bytes;          /* Of all that is kept, as encoded: with keys,
+                              * attributes and what is scheduled. */
+    uint64_t first_position; /* The oldest kept message's; 0: none. */
+    uint64_t last_position;  /* 0: none yet. */
     uint32_t publishers;
 };
 
 enum publisher_type { PUBLISHER_HTTP = 1, PUBLISHER_PUBSUB = 2 };
 enum guarantee { AT_LEAST_ONCE = 0, AT_MOST_ONCE = 1 };
+enum ordering { ORDERING_NONE = 0, ORDERING_KEY = 1, ORDERING_STRICT = 2 };
+/* When the attempts of a message are spent under an order. */
+enum poison { POISON_DEAD_LETTER = 0, POISON_BLOCK = 1 };
+enum body_format {
+    BODY_PAYLOAD = 0,
+    BODY_PAYLOAD_WITH_ATTRIBUTES = 1,
+    BODY_CLOUDEVENTS = 2,
+    BODY_ENVELOPE = 3,
+};
+
+/* A rotated secret signs beside the new one for so long. */
+enum { SECRET_OVERLAP_MS = 24 * 3600 * 1000 };
 
 struct publisher_options {
     struct slice target;
@@ -40,7 +58,19 @@ struct publisher_options {
     uint32_t max_in_flight;
     uint32_t max_attempts;
     enum guarantee guarantee;
-    struct slice description; /* Empty: none. */
+    struct slice description;       /* Empty: none, here and below. */
+    uint32_t expire_after_seconds;  /* 0: never. */
+    uint32_t rate_limit_per_second; /* 0: none. */
+    enum ordering ordering;
+    enum poison on_poison;
+    enum body_format body_format;
+    struct slice filter;  /* Canonical JSON: filter.h. */
+    struct slice headers; /* Name and value in turn: text_list_next(). */
+    struct slice secret;  /* As the user sees it. */
+    struct slice previous_secret;
+    uint64_t previous_secret_until_ms; /* Signs too until then. */
+    struct slice basic_auth;           /* "user:password" */
+    struct slice bearer_token;
 };
 
 struct publisher {
@@ -49,9 +79,11 @@ struct publisher {
     struct slice topic; /* The topic's name; empty where it is not looked up. */
     struct publisher_options options;
     uint64_t created_ms;
+    uint64_t updated_ms; /* Its options; at first, created_ms. */
     bool paused;
     struct slice pause_reason; /* Empty: none. */
     uint64_t paused_ms;        /* Since when; 0 while it is active. */
+    uint32_t paused_by;        /* The actor; 0: the system itself. */
 };
 
 /* The classes of outcome, in the words of `class` in a delivery's history. */
@@ -74,11 +106,47 @@ enum attempt_class {
 };
 const char *attempt_class_text(enum attempt_class class);
 
-/* A position that was granted: it is being sent, or is about to be. */
+/* One try to deliver. */
+struct attempt {
+    uint32_t number; /* From 1. */
+    enum attempt_class class;
+    uint16_t status; /* 0: no answer. */
+    uint64_t started_ms;
+    uint32_t duration_ms;
+    bool maybe_duplicate;
+    struct slice
+        response; /* What is kept of the answer, or the error's words. */
+};
+
+enum { ATTEMPTS_KEPT = 10 }; /* The first and the last nine. */
+
+/* A position that was granted: it is being sent, or is about to be.
+ * *Ordered*: it was granted under an order and holds its place in it, so that
+ * those behind it (under ORDERING_KEY: of its key) wait until it is settled.
+ * What was redriven, replayed or granted without an order is outside. */
 struct open_position {
     uint64_t position;
     uint32_t attempt; /* The number of the attempt that is open. */
     bool doubt;       /* An earlier one may have arrived. */
+    bool ordered;
+    bool recorded; /* It has a row of earlier attempts, or of a redrive. */
+    uint64_t key;  /* key_hash() of an ordered message's key; 0: none. */
+};
+
+/* The circuit of a publisher, as its leader last reported it, so that the
+ * next one goes on and does not begin anew. */
+enum circuit_state {
+    CIRCUIT_CLOSED = 0,
+    CIRCUIT_OPEN = 1,
+    CIRCUIT_RAMPING = 2, /* A probe went through; the window grows again. */
+};
+struct circuit {
+    enum circuit_state state;
+    uint64_t since_ms;      /* When it came into this state. */
+    uint32_t failures;      /* In a row. */
+    uint32_t step;          /* Of the backoff between probes. */
+    uint64_t next_probe_ms; /* 0: none is planned. */
+    struct attempt error;   /* What opened it; number 0: nothing. */
 };
 
 /* The state of one message for one publisher, from least to most advanced:
@@ -100,27 +168,19 @@ enum delivery_state {
 };
 const char *delivery_state_text(enum delivery_state state);
 
-/* One try to deliver. */
-struct attempt {
-    uint32_t number; /* From 1. */
-    enum attempt_class class;
-    uint16_t status; /* 0: no answer. */
-    uint64_t started_ms;
-    uint32_t duration_ms;
-    bool maybe_duplicate;
-    struct slice
-        response; /* What is kept of the answer, or the error's words. */
-};
-
-enum { ATTEMPTS_KEPT = 10 }; /* The first and the last nine. */
-
 struct delivery {
     uint32_t publisher_id;
     struct slice target;
     enum publisher_type type;
     enum delivery_state state;
-    bool open; /* Granted: being sent, or about to be. */
-    uint32_t attempts;
+    bool open;            /* Granted: being sent, or about to be. */
+    bool parked;          /* PENDING behind a blocked key. */
+    bool ordered;         /* RETRYING, or open: it holds its place. */
+    uint32_t attempts;    /* That counted. */
+    uint32_t budget_from; /* Of them: made before the last redrive. */
+    uint32_t holds;       /* Retry-After answers in a row, the last ones. */
+    uint32_t replay_id;   /* Delivered, or to be, by this replay; 0: none. */
+    uint64_t since_ms;    /* When it came into this state; 0: not known. */
     uint64_t processed_ms;
     uint64_t next_attempt_ms;
     bool maybe_duplicate;
@@ -129,7 +189,8 @@ struct delivery {
 };
 
 struct message {
-    uint64_t id;
+    uint64_t id; /* Its position in the topic too, unless it was scheduled
+                  * for later: that takes its position when it is due. */
     uint32_t topic_id;
     uint64_t received_ms;
     uint64_t schedule_ms;     /* 0: not scheduled. */
@@ -138,6 +199,39 @@ struct message {
     struct slice origin;      /* Where recovery found it; empty: none. */
     struct slice attributes;  /* Encoded; walk with attribute_next(). */
     struct slice payload;     /* As published. */
+};
+
+/* What stands for a message's key in the order. Two keys that share a hash
+ * (one in 2^64) are delivered as if they were one. Never 0; 0 for no key. */
+uint64_t key_hash(struct slice key);
+
+/* Lists of texts: {length u16, bytes} back to back. Takes the next one off
+ * *list; ERR_END when it is empty, ERR_CORRUPT. */
+struct encoder;
+void text_list_add(struct encoder *out, struct slice text);
+int text_list_next(struct slice *list, struct slice *ret_text);
+
+/* Messages that have gone through are sent once more, on request. */
+enum replay_state {
+    REPLAY_RUNNING = 0,
+    REPLAY_DONE = 1,
+    REPLAY_CANCELLED = 2,
+};
+struct replay {
+    uint32_t id;
+    uint32_t publisher_id;
+    enum replay_state state;
+    uint64_t from; /* Positions, both inclusive. */
+    uint64_t upto;
+    bool any_state; /* Else only deliveries in `wanted`. */
+    enum delivery_state wanted;
+    struct slice filter; /* As a publisher's; empty: all. */
+    uint64_t cursor;     /* The next position to look at; above upto: none. */
+    uint64_t matched;    /* Sent again, or waiting to be. */
+    uint64_t done;       /* Of them: settled since. */
+    uint64_t started_ms;
+    uint64_t ended_ms; /* 0: it runs. */
+    uint32_t actor;
 };
 
 /* The request that a client may send again under the same key, so that it is

@@ -1,7 +1,8 @@
-/* The options of topics and publishers, as tagged fields. Tags ascend. The
- * fields of version 1 are all written and all wanted, so that a cut list is
- * never taken for a whole one; fields that come later are optional, and a
- * program that does not know one of them says so instead of losing it. */
+/* The options of topics and publishers, as tagged fields. Tags ascend. All
+ * fields are written and all wanted, so that a cut list is never taken for a
+ * whole one; fields that come later are optional, and a program that does not
+ * know one of them says so instead of losing it. */
+#include "base/memory.h"
 #include "storage/command.h"
 
 enum topic_tag {
@@ -10,7 +11,8 @@ enum topic_tag {
     TOPIC_RECOVERY_ENABLED = 3,
     TOPIC_RETENTION_SECONDS = 4,
     TOPIC_MAX_BACKLOG_BYTES = 5,
-    TOPIC_TAGS = TOPIC_MAX_BACKLOG_BYTES,
+    TOPIC_INDEXED_FIELDS = 6,
+    TOPIC_TAGS = TOPIC_INDEXED_FIELDS,
 };
 
 enum publisher_tag {
@@ -24,7 +26,19 @@ enum publisher_tag {
     PUBLISHER_MAX_ATTEMPTS = 8,
     PUBLISHER_GUARANTEE = 9,
     PUBLISHER_DESCRIPTION = 10,
-    PUBLISHER_TAGS = PUBLISHER_DESCRIPTION,
+    PUBLISHER_EXPIRE_AFTER_SECONDS = 11,
+    PUBLISHER_RATE_LIMIT = 12,
+    PUBLISHER_ORDERING = 13,
+    PUBLISHER_ON_POISON = 14,
+    PUBLISHER_BODY_FORMAT = 15,
+    PUBLISHER_FILTER = 16,
+    PUBLISHER_HEADERS = 17,
+    PUBLISHER_SECRET = 18,
+    PUBLISHER_PREVIOUS_SECRET = 19,
+    PUBLISHER_PREVIOUS_SECRET_UNTIL = 20,
+    PUBLISHER_BASIC_AUTH = 21,
+    PUBLISHER_BEARER_TOKEN = 22,
+    PUBLISHER_TAGS = PUBLISHER_BEARER_TOKEN,
 };
 
 /* ---- Fields ---- */
@@ -89,6 +103,21 @@ static uint64_t take_u64(struct decoder *in, uint16_t tag)
     return in->failed ? 0 : get_u64(bytes.data);
 }
 
+/* A list of texts, so many of which belong together. */
+static struct slice take_list(struct decoder *in, uint16_t tag, uint32_t each)
+{
+    struct slice bytes = take_bytes(in, tag);
+    struct slice rest = bytes;
+    struct slice text;
+    uint32_t count = 0;
+    int rc;
+    while ((rc = text_list_next(&rest, &text)) == 0)
+        count++;
+    if (rc != ERR_END || count % each != 0)
+        in->failed = true;
+    return bytes;
+}
+
 /* What follows the known fields is a newer program's, or garbage. */
 static int take_end(struct decoder *in, uint16_t last_tag)
 {
@@ -111,6 +140,7 @@ void topic_options_encode(struct encoder *out,
     field_u8(out, TOPIC_RECOVERY_ENABLED, options->recovery_enabled);
     field_u64(out, TOPIC_RETENTION_SECONDS, options->retention_seconds);
     field_u64(out, TOPIC_MAX_BACKLOG_BYTES, options->max_backlog_bytes);
+    field_bytes(out, TOPIC_INDEXED_FIELDS, options->indexed_fields);
 }
 
 int topic_options_decode(struct slice fields, struct topic_options *ret)
@@ -123,6 +153,7 @@ int topic_options_decode(struct slice fields, struct topic_options *ret)
     uint8_t recovery = take_u8(&in, TOPIC_RECOVERY_ENABLED);
     options.retention_seconds = take_u64(&in, TOPIC_RETENTION_SECONDS);
     options.max_backlog_bytes = take_u64(&in, TOPIC_MAX_BACKLOG_BYTES);
+    options.indexed_fields = take_list(&in, TOPIC_INDEXED_FIELDS, 1);
     int rc = take_end(&in, TOPIC_TAGS);
     if (rc == 0 && recovery > 1)
         rc = ERR_CORRUPT;
@@ -131,6 +162,30 @@ int topic_options_decode(struct slice fields, struct topic_options *ret)
     options.recovery_enabled = recovery == 1;
     *ret = options;
     return 0;
+}
+
+void command_topic_update_encode(struct encoder *out, uint64_t time_ms,
+                                 uint32_t actor,
+                                 const struct command_topic_update *update)
+{
+    size_t begun = command_begin(out, COMMAND_TOPIC_UPDATE, time_ms, actor);
+    encoder_u32(out, update->topic_id);
+    topic_options_encode(out, &update->options);
+    command_end(out, begun);
+}
+
+int command_topic_update_decode(struct slice body,
+                                struct command_topic_update *ret)
+{
+    struct decoder in = decoder_of(body);
+    struct command_topic_update update = {.topic_id = decoder_u32(&in)};
+    if (in.failed)
+        return ERR_CORRUPT;
+    int rc = topic_options_decode(decoder_bytes(&in, decoder_left(&in)),
+                                  &update.options);
+    if (rc == 0)
+        *ret = update;
+    return rc;
 }
 
 void command_topic_create_encode(struct encoder *out, uint64_t time_ms,
@@ -157,33 +212,93 @@ void publisher_options_encode(struct encoder *out,
     field_u32(out, PUBLISHER_MAX_ATTEMPTS, options->max_attempts);
     field_u8(out, PUBLISHER_GUARANTEE, (uint8_t)options->guarantee);
     field_bytes(out, PUBLISHER_DESCRIPTION, options->description);
+    field_u32(out, PUBLISHER_EXPIRE_AFTER_SECONDS,
+              options->expire_after_seconds);
+    field_u32(out, PUBLISHER_RATE_LIMIT, options->rate_limit_per_second);
+    field_u8(out, PUBLISHER_ORDERING, (uint8_t)options->ordering);
+    field_u8(out, PUBLISHER_ON_POISON, (uint8_t)options->on_poison);
+    field_u8(out, PUBLISHER_BODY_FORMAT, (uint8_t)options->body_format);
+    field_bytes(out, PUBLISHER_FILTER, options->filter);
+    field_bytes(out, PUBLISHER_HEADERS, options->headers);
+    field_bytes(out, PUBLISHER_SECRET, options->secret);
+    field_bytes(out, PUBLISHER_PREVIOUS_SECRET, options->previous_secret);
+    field_u64(out, PUBLISHER_PREVIOUS_SECRET_UNTIL,
+              options->previous_secret_until_ms);
+    field_bytes(out, PUBLISHER_BASIC_AUTH, options->basic_auth);
+    field_bytes(out, PUBLISHER_BEARER_TOKEN, options->bearer_token);
+}
+
+/* The values of an enum that a newer program may have more of. */
+struct raw_enums {
+    uint8_t type;
+    uint8_t guarantee;
+    uint8_t ordering;
+    uint8_t on_poison;
+    uint8_t body_format;
+};
+
+static int enums_take(const struct raw_enums *raw,
+                      struct publisher_options *options)
+{
+    if (raw->type < PUBLISHER_HTTP || raw->type > PUBLISHER_PUBSUB ||
+        raw->guarantee > AT_MOST_ONCE || raw->ordering > ORDERING_STRICT ||
+        raw->on_poison > POISON_BLOCK || raw->body_format > BODY_ENVELOPE)
+        return ERR_VERSION;
+    options->type = (enum publisher_type)raw->type;
+    options->guarantee = (enum guarantee)raw->guarantee;
+    options->ordering = (enum ordering)raw->ordering;
+    options->on_poison = (enum poison)raw->on_poison;
+    options->body_format = (enum body_format)raw->body_format;
+    return 0;
 }
 
 int publisher_options_decode(struct slice fields, struct publisher_options *ret)
 {
     struct decoder in = decoder_of(fields);
+    struct raw_enums raw;
     struct publisher_options options = {
         .target = take_bytes(&in, PUBLISHER_TARGET),
     };
-    uint8_t type = take_u8(&in, PUBLISHER_TYPE);
+    raw.type = take_u8(&in, PUBLISHER_TYPE);
     options.timeout_seconds = take_u32(&in, PUBLISHER_TIMEOUT_SECONDS);
     options.retry_seconds = take_u32(&in, PUBLISHER_RETRY_SECONDS);
     options.retry_seconds_max = take_u32(&in, PUBLISHER_RETRY_SECONDS_MAX);
     options.chunk_size = take_u32(&in, PUBLISHER_CHUNK_SIZE);
     options.max_in_flight = take_u32(&in, PUBLISHER_MAX_IN_FLIGHT);
     options.max_attempts = take_u32(&in, PUBLISHER_MAX_ATTEMPTS);
-    uint8_t guarantee = take_u8(&in, PUBLISHER_GUARANTEE);
+    raw.guarantee = take_u8(&in, PUBLISHER_GUARANTEE);
     options.description = take_bytes(&in, PUBLISHER_DESCRIPTION);
+    options.expire_after_seconds =
+        take_u32(&in, PUBLISHER_EXPIRE_AFTER_SECONDS);
+    options.rate_limit_per_second = take_u32(&in, PUBLISHER_RATE_LIMIT);
+    raw.ordering = take_u8(&in, PUBLISHER_ORDERING);
+    raw.on_poison = take_u8(&in, PUBLISHER_ON_POISON);
+    raw.body_format = take_u8(&in, PUBLISHER_BODY_FORMAT);
+    options.filter = take_bytes(&in, PUBLISHER_FILTER);
+    options.headers = take_list(&in, PUBLISHER_HEADERS, 2);
+    options.secret = take_bytes(&in, PUBLISHER_SECRET);
+    options.previous_secret = take_bytes(&in, PUBLISHER_PREVIOUS_SECRET);
+    options.previous_secret_until_ms =
+        take_u64(&in, PUBLISHER_PREVIOUS_SECRET_UNTIL);
+    options.basic_auth = take_bytes(&in, PUBLISHER_BASIC_AUTH);
+    options.bearer_token = take_bytes(&in, PUBLISHER_BEARER_TOKEN);
     int rc = take_end(&in, PUBLISHER_TAGS);
-    if (rc != 0)
-        return rc;
-    if (type < PUBLISHER_HTTP || type > PUBLISHER_PUBSUB ||
-        guarantee > AT_MOST_ONCE)
-        return ERR_VERSION;
-    options.type = (enum publisher_type)type;
-    options.guarantee = (enum guarantee)guarantee;
-    *ret = options;
-    return 0;
+    if (rc == 0)
+        rc = enums_take(&raw, &options);
+    if (rc == 0)
+        *ret = options;
+    return rc;
+}
+
+void publisher_options_copy(struct publisher_options *options,
+                            struct arena *arena)
+{
+    struct slice *texts[] = {&options->target,     &options->description,
+                             &options->filter,     &options->headers,
+                             &options->secret,     &options->previous_secret,
+                             &options->basic_auth, &options->bearer_token};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        *texts[i] = arena_copy(arena, *texts[i]);
 }
 
 enum { CREATE_FROM_NOW = 1, CREATE_PAUSED = 2, CREATE_FLAGS = 3 };
@@ -216,5 +331,32 @@ int command_publisher_create_decode(struct slice body,
                                       &create.options);
     if (rc == 0)
         *ret = create;
+    return rc;
+}
+
+void command_publisher_update_encode(
+    struct encoder *out, uint64_t time_ms, uint32_t actor,
+    const struct command_publisher_update *update)
+{
+    size_t begun = command_begin(out, COMMAND_PUBLISHER_UPDATE, time_ms, actor);
+    encoder_u32(out, update->publisher_id);
+    encoder_u8(out, update->rotate);
+    publisher_options_encode(out, &update->options);
+    command_end(out, begun);
+}
+
+int command_publisher_update_decode(struct slice body,
+                                    struct command_publisher_update *ret)
+{
+    struct decoder in = decoder_of(body);
+    struct command_publisher_update update = {.publisher_id = decoder_u32(&in)};
+    uint8_t rotate = decoder_u8(&in);
+    if (in.failed || rotate > 1)
+        return ERR_CORRUPT;
+    update.rotate = rotate == 1;
+    int rc = publisher_options_decode(decoder_bytes(&in, decoder_left(&in)),
+                                      &update.options);
+    if (rc == 0)
+        *ret = update;
     return rc;
 }

@@ -31,6 +31,9 @@ int query_identity(struct view *view, struct cluster_identity *ret,
 int query_topics(struct view *view, uint32_t after_id, uint32_t limit,
                  struct arena *arena, struct topic **ret_topics,
                  uint32_t *ret_count, struct error *error);
+/* ERR_NOT_FOUND. */
+int query_topic(struct view *view, uint32_t id, struct arena *arena,
+                struct topic *ret_topic, struct error *error);
 
 /* The counters of one publisher, from its `hot` record and its topic's. */
 struct publisher_counts {
@@ -42,7 +45,9 @@ struct publisher_counts {
     uint64_t discarded;
     uint64_t delivered;
     uint64_t filtered;
-    uint64_t scheduled;
+    uint64_t scheduled;     /* The topic's. */
+    uint64_t parked;        /* Behind blocked keys; in the backlog. */
+    uint64_t ordered_waits; /* Of `retrying`: hold their place in the order. */
     uint64_t oldest_undelivered_ms; /* When that message was received. */
     uint64_t last_delivered_ms;
     /* The last failure; at 0: none. */
@@ -52,6 +57,9 @@ struct publisher_counts {
 struct publisher_view {
     struct publisher publisher;
     struct publisher_counts counts;
+    struct circuit circuit;
+    uint64_t throttled_until_ms; /* By Retry-After; may have passed. 0: not. */
+    uint64_t first_due_ms;       /* Of what is retrying; 0: none. */
 };
 /* In order of id; topic_id 0 means all. The topics' names are filled in. */
 int query_publishers(struct view *view, uint32_t topic_id, uint32_t after_id,
@@ -73,6 +81,90 @@ struct message_view {
 int query_message(struct view *view, uint64_t id, struct arena *arena,
                   struct message_view *ret, struct error *error);
 
+/* ---- Why a message is where it is ---- */
+
+#define EXPLAIN_REASONS(X)                                                     \
+    X(REASON_QUEUED, "queued")                                                 \
+    X(REASON_IN_FLIGHT, "in_flight")                                           \
+    X(REASON_DELIVERED, "delivered")                                           \
+    X(REASON_FILTERED, "filtered")                                             \
+    X(REASON_WAITING_FOR_ORDER, "waiting_for_order")                           \
+    X(REASON_WAITING_FOR_KEY, "waiting_for_key")                               \
+    X(REASON_RATE_LIMITED, "rate_limited") /* The leader's pipeline knows. */  \
+    X(REASON_RETRY_AFTER, "retry_after")                                       \
+    X(REASON_BACKING_OFF, "backing_off")                                       \
+    X(REASON_CIRCUIT_OPEN, "circuit_open")                                     \
+    X(REASON_PAUSED, "paused")                                                 \
+    X(REASON_SCHEDULED, "scheduled")                                           \
+    X(REASON_DEAD, "dead")                                                     \
+    X(REASON_DISCARDED, "discarded")                                           \
+    X(REASON_AMBIGUOUS, "ambiguous")                                           \
+    X(REASON_BEFORE_FROM_NOW, "before_from_now")
+enum explain_reason {
+#define EXPLAIN_ENUM(name, text) name,
+    EXPLAIN_REASONS(EXPLAIN_ENUM)
+#undef EXPLAIN_ENUM
+};
+const char *explain_reason_text(enum explain_reason reason);
+
+/* The facts, from the state alone. Of several reasons that hold a message up
+ * the one is told that must go first: a pause, then the circuit, Retry-After,
+ * the order, the message's own backoff. */
+struct explain {
+    enum explain_reason reason;
+    uint64_t position; /* 0: none yet. */
+    uint64_t since_ms; /* 0: not known. */
+    uint64_t next_attempt_ms;
+    /* WAITING_FOR_ORDER, WAITING_FOR_KEY: the message that is in the way. */
+    uint64_t blocking_position;
+    uint64_t blocking_id;
+    uint64_t ahead; /* QUEUED: how many are to be examined before; capped by
+                     * BOUND_READ_RECORDS. */
+    struct delivery delivery; /* BEFORE_FROM_NOW, SCHEDULED: state alone. */
+    struct message message;
+    struct slice topic;
+    struct publisher_view publisher; /* Pause, circuit, throttle, filter. */
+};
+/* ERR_NOT_FOUND: no such message, or no such publisher of its topic. */
+int query_explain(struct view *view, uint64_t message_id, uint32_t publisher_id,
+                  uint64_t now_ms, struct arena *arena, struct explain *ret,
+                  struct error *error);
+
+/* ---- Lists of messages ---- */
+
+/* Newest first: by position, where a message has one, else by id (both come
+ * from one sequence). */
+struct message_query {
+    uint32_t topic_id;     /* 0: all, or the publisher's. */
+    uint32_t publisher_id; /* 0: any. */
+    bool any_state;        /* Else only with a delivery in `state`. */
+    enum delivery_state state;
+    struct slice key; /* Empty: any; else with a topic or publisher. */
+    uint64_t before;  /* Cursor: from below this on; 0: from the newest on. */
+    uint32_t limit;
+};
+struct message_page {
+    struct message_view *messages;
+    uint32_t count;
+    uint64_t next; /* `before` of the next page, which may be empty; 0: this
+                    * was the last one. */
+};
+/* A page may be short: it ends after BOUND_READ_RECORDS looks. ERR_NOT_FOUND:
+ * no such topic or publisher. ERR_INVALID: a key without a topic. */
+int query_messages(struct view *view, const struct message_query *query,
+                   struct arena *arena, struct message_page *ret_page,
+                   struct error *error);
+
+/* ---- Replays ---- */
+
+/* ERR_NOT_FOUND. */
+int query_replay(struct view *view, uint32_t id, struct arena *arena,
+                 struct replay *ret, struct error *error);
+/* In order of id; `running`: only those that still make steps. */
+int query_replays(struct view *view, bool running, uint32_t after_id,
+                  uint32_t limit, struct arena *arena, struct replay **ret,
+                  uint32_t *ret_count, struct error *error);
+
 /* ---- For the leader's delivery ---- */
 
 /* What a pipeline needs to begin or go on. */
@@ -84,6 +176,12 @@ struct pipeline_view {
     uint64_t first_due_ms;      /* The earliest of them; 0: none. */
     struct open_position *open; /* Ascending by position. */
     uint32_t open_count;
+    uint64_t ordered_waits; /* Of `retrying`: hold their place in the order. */
+    uint64_t ordered_stuck; /* Of the ambiguous: the same, if on_poison is
+                             * POISON_BLOCK. */
+    uint64_t parked;
+    struct circuit circuit;
+    uint64_t throttled_until_ms;
 };
 /* Every publisher, at takeover: `hot` records and first due rows, no scan of
  * messages. Slices live in arena. */
@@ -91,12 +189,27 @@ int query_pipelines(struct view *view, uint32_t after_id, uint32_t limit,
                     struct arena *arena, struct pipeline_view **ret,
                     uint32_t *ret_count, struct error *error);
 
+/* One of them. ERR_NOT_FOUND. */
+int query_pipeline(struct view *view, uint32_t id, struct arena *arena,
+                   struct pipeline_view *ret, struct error *error);
+
 /* A message to deliver. */
 struct feed_item {
     uint64_t position;
-    /* By query_due(); the others do not know of any publisher: 0, false. */
-    uint32_t attempts; /* Made so far. */
-    bool doubt;        /* One of them may have arrived unseen. */
+    /* What the publisher knows of it. query_feed() and query_positions() know
+     * no publisher: 0, false. */
+    uint32_t attempts;    /* Made so far. */
+    uint32_t budget_from; /* Of them: made before the last redrive, so that
+                           * they do not count against max_attempts. */
+    uint32_t holds;       /* Retry-After answers in a row. */
+    uint32_t replay_id;   /* 0: none. */
+    uint64_t due_ms;      /* Of a retry. */
+    bool doubt;           /* An attempt may have arrived unseen. */
+    bool ordered;         /* It holds its place in the order. */
+    bool discarded;       /* By query_ahead(): before its turn. Counts as
+                           * examined, is neither opened nor parked. */
+    bool held;            /* By query_ahead(): its key is held (command.h). */
+    uint64_t key;         /* key_hash(); by all. */
     struct message message;
 };
 /* Messages of a topic in position order from `from` on, at most so many and
@@ -116,6 +229,76 @@ int query_due(struct view *view, uint32_t publisher_id, uint64_t due_ms,
               uint32_t count_max, size_t bytes_max, struct arena *arena,
               struct feed_item **ret_items, uint32_t *ret_count,
               uint64_t *ret_next_due_ms, struct error *error);
+/* What a publisher has not examined, from its `next` or behind on, as by
+ * query_feed(), with what is known of it. */
+int query_ahead(struct view *view, uint32_t publisher_id, uint64_t from,
+                uint32_t count_max, size_t bytes_max, struct arena *arena,
+                struct feed_item **ret_items, uint32_t *ret_count,
+                struct error *error);
+/* What a publisher has open, in order; at most count_max from position `from`
+ * on. Its attempts are those made before the one that is open. */
+int query_open(struct view *view, uint32_t publisher_id, uint64_t from,
+               uint32_t count_max, struct arena *arena,
+               struct feed_item **ret_items, uint32_t *ret_count,
+               struct error *error);
+
+/* A key that is held, or of which messages are parked. */
+struct blocked_key {
+    uint64_t key;
+    uint64_t head;         /* The first ordered one that waits or is ambiguous;
+                            * 0: none. */
+    uint32_t waits;        /* How many wait, */
+    uint32_t stuck;        /* or are ambiguous. */
+    uint64_t first_parked; /* 0: none. */
+    uint64_t parked;
+};
+/* In order of the keys' hashes, from the first above after_key; at most
+ * `limit`. */
+int query_blocked(struct view *view, uint32_t publisher_id, uint64_t after_key,
+                  uint32_t limit, struct arena *arena,
+                  struct blocked_key **ret_keys, uint32_t *ret_count,
+                  struct error *error);
+/* The key with the first parked position of all: what is to be walked next
+ * once the ordering is not ORDERING_KEY any more. ERR_NOT_FOUND: nothing is
+ * parked. */
+int query_first_blocked(struct view *view, uint32_t publisher_id,
+                        struct blocked_key *ret_key, struct error *error);
+/* The key's parked messages, from the first at or above `from` on. */
+int query_parked(struct view *view, uint32_t publisher_id, uint64_t key,
+                 uint64_t from, uint32_t count_max, size_t bytes_max,
+                 struct arena *arena, struct feed_item **ret_items,
+                 uint32_t *ret_count, struct error *error);
+
+/* ---- For the leader's chores ---- */
+
+/* Topics with scheduled messages, in order of id from the first above
+ * after_id, and when the first of them is due. */
+struct schedule {
+    uint32_t topic_id;
+    uint64_t first_due_ms;
+};
+int query_schedules(struct view *view, uint32_t after_id, uint32_t limit,
+                    struct arena *arena, struct schedule **ret_schedules,
+                    uint32_t *ret_count, struct error *error);
+/* Looks at up to EXPIRE_MAX positions of a topic from `from` on: how many of
+ * them EXPIRE would remove with this cutoff. Go on from *ret_next; 0: behind
+ * it nothing can have expired yet. */
+int query_expirable(struct view *view, uint32_t topic_id, uint64_t from,
+                    uint64_t cutoff_ms, struct arena *arena, uint64_t *ret_upto,
+                    uint32_t *ret_count, uint64_t *ret_next,
+                    struct error *error);
+/* What a replay has to look at from `from` (its cursor, for a step) on:
+ * settled deliveries in the state that it wants, whose filter the caller asks.
+ * A step may reach up to *ret_upto. */
+int query_replay_feed(struct view *view, const struct replay *replay,
+                      uint64_t from, uint32_t count_max, size_t bytes_max,
+                      struct arena *arena, struct feed_item **ret_items,
+                      uint32_t *ret_count, uint64_t *ret_upto,
+                      struct error *error);
+/* Deleted topics whose rows are not all gone; at most `limit` ids. */
+int query_topic_purges(struct view *view, uint32_t limit, struct arena *arena,
+                       uint32_t **ret_ids, uint32_t *ret_count,
+                       struct error *error);
 /* Deleted publishers whose rows are not all gone; at most `limit` ids. */
 int query_purges(struct view *view, uint32_t limit, struct arena *arena,
                  uint32_t **ret_ids, uint32_t *ret_count, struct error *error);

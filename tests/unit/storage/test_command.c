@@ -23,6 +23,17 @@ static int decode(const struct command *command, struct arena *arena)
     uint32_t a;
     uint32_t b;
     struct idempotency request;
+    struct command_topic_update topic_update;
+    struct command_topic_delete topic_delete;
+    struct command_publisher_update update;
+    struct command_circuit circuit;
+    struct command_release release;
+    struct command_expire expire;
+    struct command_unpark unpark;
+    struct command_decision decision;
+    struct command_decision_step decision_step;
+    struct command_replay_start replay_start;
+    struct command_replay_step replay_step;
     int rc = 0;
     switch ((enum command_type)command->type) {
     case COMMAND_INIT:
@@ -55,7 +66,34 @@ static int decode(const struct command *command, struct arena *arena)
     case COMMAND_TAKEOVER:
         return command_takeover_decode(command->body, &a);
     case COMMAND_PURGE:
+    case COMMAND_TOPIC_PURGE:
         return command_purge_decode(command->body, &a, &b);
+    case COMMAND_TOPIC_UPDATE:
+        return command_topic_update_decode(command->body, &topic_update);
+    case COMMAND_TOPIC_DELETE:
+        return command_topic_delete_decode(command->body, &topic_delete);
+    case COMMAND_PUBLISHER_UPDATE:
+        return command_publisher_update_decode(command->body, &update);
+    case COMMAND_CIRCUIT:
+        return command_circuit_decode(command->body, &circuit);
+    case COMMAND_RELEASE:
+        return command_release_decode(command->body, &release);
+    case COMMAND_EXPIRE:
+        return command_expire_decode(command->body, &expire);
+    case COMMAND_UNPARK:
+        return command_unpark_decode(command->body, arena, &unpark);
+    case COMMAND_RETRY:
+    case COMMAND_DISCARD:
+        return command_decision_decode(command->body, &decision);
+    case COMMAND_RETRY_STEP:
+    case COMMAND_DISCARD_STEP:
+        return command_decision_step_decode(command->body, &decision_step);
+    case COMMAND_REPLAY_START:
+        return command_replay_start_decode(command->body, &replay_start);
+    case COMMAND_REPLAY_STEP:
+        return command_replay_step_decode(command->body, arena, &replay_step);
+    case COMMAND_REPLAY_CANCEL:
+        return command_replay_cancel_decode(command->body, &a);
     }
     return ERR_VERSION;
 }
@@ -84,6 +122,18 @@ static struct publisher_options sample_publisher(void)
     struct publisher_options options = fixture_publisher("http://t/");
     options.guarantee = AT_MOST_ONCE;
     options.description = slice_text("d");
+    options.expire_after_seconds = 7;
+    options.rate_limit_per_second = 8;
+    options.ordering = ORDERING_STRICT;
+    options.on_poison = POISON_BLOCK;
+    options.body_format = BODY_ENVELOPE;
+    options.filter = slice_text("{}");
+    options.headers = slice_of("\1\0n\1\0v", 6);
+    options.secret = slice_text("s");
+    options.previous_secret = slice_text("p");
+    options.previous_secret_until_ms = 9;
+    options.basic_auth = slice_text("u:p");
+    options.bearer_token = slice_text("t");
     return options;
 }
 
@@ -93,6 +143,8 @@ static struct outcome sample_outcome(void)
         .position = 7,
         .state = DELIVERY_RETRYING,
         .next_attempt_ms = 500,
+        .uncounted = true,
+        .held = true,
         .attempt = {.number = 2,
                     .class = ATTEMPT_HTTP_5XX,
                     .status = 503,
@@ -103,17 +155,132 @@ static struct outcome sample_outcome(void)
     };
 }
 
-/* One of each, in the order of their types; then what is carried out once. */
-enum { SAMPLES = 13, SAMPLE_ONCE = 12 };
+static struct topic_options sample_topic(void)
+{
+    return (struct topic_options){.name = slice_text("t"),
+                                  .origin_host = slice_text("h"),
+                                  .recovery_enabled = true,
+                                  .retention_seconds = 60,
+                                  .max_backlog_bytes = 61,
+                                  .indexed_fields = slice_of("\2\0/a", 4)};
+}
+
+static void encode_grant_sample(struct encoder *out)
+{
+    struct command_grant grant = {.publisher_id = 4,
+                                  .from = 7,
+                                  .upto = 10,
+                                  .examined = 3,
+                                  .open_count = 2,
+                                  .open = two_positions,
+                                  .open_keys = two_positions,
+                                  .parked_count = 1,
+                                  .parked = two_positions,
+                                  .parked_keys = two_positions};
+    command_grant_encode(out, 1, &grant);
+}
+
+/* What came with the second format of the store. */
+static void encode_later_sample(struct encoder *out, int sample)
+{
+    struct command_topic_update topic = {.topic_id = 3,
+                                         .options = sample_topic()};
+    struct command_topic_delete deletion = {.topic_id = 3, .force = true};
+    struct command_publisher_update update = {
+        .publisher_id = 4, .rotate = true, .options = sample_publisher()};
+    struct command_circuit circuit = {
+        .publisher_id = 4,
+        .circuit = {.state = CIRCUIT_OPEN,
+                    .since_ms = 1,
+                    .failures = 2,
+                    .step = 3,
+                    .next_probe_ms = 4,
+                    .error = sample_outcome().attempt},
+        .throttled_until_ms = 5};
+    struct command_release release = {
+        .topic_id = 3, .upto_ms = 4, .count_max = 5};
+    struct command_expire expire = {
+        .topic_id = 3, .from = 4, .upto = 5, .cutoff_ms = 6};
+    struct command_unpark unpark = {.publisher_id = 4,
+                                    .key = 5,
+                                    .from = 7,
+                                    .upto = 9,
+                                    .examined = 2,
+                                    .open_count = 2,
+                                    .open = two_positions};
+    struct command_decision decision = {.message_id = 7, .publisher_id = 4};
+    struct command_decision_step step = {.publisher_id = 4,
+                                         .state = DELIVERY_DEAD,
+                                         .from = 7,
+                                         .upto = 9,
+                                         .rows_max = 10};
+    struct command_replay_start start = {.publisher_id = 4,
+                                         .from = 7,
+                                         .upto = 9,
+                                         .any_state = true,
+                                         .wanted = DELIVERY_DELIVERED,
+                                         .filter = slice_text("{}")};
+    struct command_replay_step replay = {.replay_id = 1,
+                                         .from = 7,
+                                         .upto = 9,
+                                         .count = 2,
+                                         .positions = two_positions};
+    switch (sample) {
+    case 13:
+        command_topic_update_encode(out, 1, 2, &topic);
+        break;
+    case 14:
+        command_topic_delete_encode(out, 1, 2, &deletion);
+        break;
+    case 15:
+        command_publisher_update_encode(out, 1, 2, &update);
+        break;
+    case 16:
+        command_circuit_encode(out, 1, &circuit);
+        break;
+    case 17:
+        command_release_encode(out, 1, &release);
+        break;
+    case 18:
+        command_expire_encode(out, 1, &expire);
+        break;
+    case 19:
+        command_unpark_encode(out, 1, &unpark);
+        break;
+    case 20:
+        command_decision_encode(out, COMMAND_RETRY, 1, 2, &decision);
+        break;
+    case 21:
+        command_decision_encode(out, COMMAND_DISCARD, 1, 2, &decision);
+        break;
+    case 22:
+        command_decision_step_encode(out, COMMAND_RETRY_STEP, 1, 2, &step);
+        break;
+    case 23:
+        command_decision_step_encode(out, COMMAND_DISCARD_STEP, 1, 2, &step);
+        break;
+    case 24:
+        command_topic_purge_encode(out, 1, 3, 100);
+        break;
+    case 25:
+        command_replay_start_encode(out, 1, 2, &start);
+        break;
+    case 26:
+        command_replay_step_encode(out, 1, &replay);
+        break;
+    default:
+        command_replay_cancel_encode(out, 1, 2, 1);
+        break;
+    }
+}
+
+/* One of each. */
+enum { SAMPLES = 28, SAMPLE_ONCE = 12 };
 static void encode_sample(struct encoder *out, int sample)
 {
     struct command_init init = {.cluster_id = "0123456789abcde",
                                 .id_space = 0x1122334455667788};
-    struct topic_options topic = {.name = slice_text("t"),
-                                  .origin_host = slice_text("h"),
-                                  .recovery_enabled = true,
-                                  .retention_seconds = 60,
-                                  .max_backlog_bytes = 61};
+    struct topic_options topic = sample_topic();
     struct command_publisher_create create = {
         .topic_id = 3, .from_now = true, .options = sample_publisher()};
     struct command_pause pause = {
@@ -146,7 +313,7 @@ static void encode_sample(struct encoder *out, int sample)
         command_end(out, begun);
         break;
     case 6:
-        encode_grant(out, 1, 4, 7, 10, 3, two_positions, 2);
+        encode_grant_sample(out);
         break;
     case 7:
         command_outcomes_encode(out, 1, &outcomes);
@@ -163,10 +330,13 @@ static void encode_sample(struct encoder *out, int sample)
     case 11:
         command_purge_encode(out, 1, 4, 100);
         break;
-    default:
+    case SAMPLE_ONCE:
         begun = command_messages_begin_once(out, 1, 2, &sample_request, 1);
         message_encode(out, &sample_message);
         command_end(out, begun);
+        break;
+    default:
+        encode_later_sample(out, sample);
         break;
     }
 }
@@ -176,35 +346,72 @@ static void encode_sample(struct encoder *out, int sample)
 /* Envelope: version, type, flags, length, time, actor; then the body. To
  * change one of these is to break every log there is: add a version. */
 static const char *const golden[SAMPLES] = {
-    "01010000180000000100000000000000000000003031323334353637383961626364"
+    "02010000180000000100000000000000000000003031323334353637383961626364"
     "65008877665544332211",
-    "01020000310000000100000000000000020000000100010000007402000100000068"
+    "020200003b0000000100000000000000020000000100010000007402000100000068"
     "030001000000010400080000003c000000000000000500080000003d000000000000"
-    "00",
-    "01050000650000000100000000000000020000000300000001010009000000687474"
+    "0006000400000002002f61",
+    "02050000ce0000000100000000000000020000000300000001010009000000687474"
     "703a2f2f742f020001000000010300040000001e0000000400040000001e00000005"
     "0004000000100e000006000400000064000000070004000000100000000800040000"
-    "0064000000090001000000010a000100000064",
-    "010700000400000001000000000000000200000004000000",
-    "010800000d000000010000000000000002000000040000000104000000676f6e65",
-    "010a00003f0000000100000000000000020000000100000000000000000000000300"
+    "0064000000090001000000010a0001000000640b0004000000070000000c00040000"
+    "00080000000d0001000000020e0001000000010f0001000000031000020000007b7d"
+    "11000600000001006e01007612000100000073130001000000701400080000000900"
+    "000000000000150003000000753a7016000100000074",
+    "020700000400000001000000000000000200000004000000",
+    "020800000d000000010000000000000002000000040000000104000000676f6e65",
+    "020a00003f0000000100000000000000020000000100000000000000000000000300"
     "00001a000000070000000200000001080002010000000000000203006b6579030200"
     "74700401006f010002006162627b7d",
-    "011400002c0000000100000000000000000000000400000007000000000000000a00"
-    "000000000000030000000200000007000000000000000900000000000000",
-    "01150000330000000100000000000000000000000400000001000000070000000000"
-    "000002f401000000000000020000000801f701640000000000000005000000020000"
-    "006e6f",
-    "01160000180000000100000000000000000000000400000002000000070000000000"
+    "02140000510000000100000000000000000000000400000007000000000000000a00"
+    "00000000000003000000020000000100000001070000000000000009000000000000"
+    "000700000000000000090000000000000007000000000000000700000000000000",
+    "02150000340000000100000000000000000000000400000001000000070000000000"
+    "00000203f401000000000000020000000801f7016400000000000000050000000200"
+    "00006e6f",
+    "02160000180000000100000000000000000000000400000002000000070000000000"
     "00000900000000000000",
-    "01170000180000000100000000000000000000000400000002000000070000000000"
+    "02170000180000000100000000000000000000000400000002000000070000000000"
     "00000900000000000000",
-    "011800000400000001000000000000000000000005000000",
-    "011e0000080000000100000000000000000000000400000064000000",
-    "010a01005a0000000100000000000000020000001900090000000230313233343536"
+    "021800000400000001000000000000000000000005000000",
+    "021e0000080000000100000000000000000000000400000064000000",
+    "020a01005a0000000100000000000000020000001900090000000230313233343536"
     "3738396162636465006f6e6365010000000000000000000000030000001a00000007"
     "0000000200000001080002010000000000000203006b657903020074700401006f01"
     "0002006162627b7d",
+    "020300003f0000000100000000000000020000000300000001000100000074020001"
+    "00000068030001000000010400080000003c000000000000000500080000003d0000"
+    "000000000006000400000002002f61",
+    "02040000050000000100000000000000020000000300000001",
+    "02060000ce0000000100000000000000020000000400000001010009000000687474"
+    "703a2f2f742f020001000000010300040000001e0000000400040000001e00000005"
+    "0004000000100e000006000400000064000000070004000000100000000800040000"
+    "0064000000090001000000010a0001000000640b0004000000070000000c00040000"
+    "00080000000d0001000000020e0001000000010f0001000000031000020000007b7d"
+    "11000600000001006e01007612000100000073130001000000701400080000000900"
+    "000000000000150003000000753a7016000100000074",
+    "020900003f0000000100000000000000000000000400000005000000000000000101"
+    "0000000000000002000000030000000400000000000000020000000801f701640000"
+    "000000000005000000020000006e6f",
+    "020b0000100000000100000000000000000000000300000004000000000000000500"
+    "0000",
+    "020c00001c0000000100000000000000000000000300000004000000000000000500"
+    "0000000000000600000000000000",
+    "02190000340000000100000000000000000000000400000005000000000000000700"
+    "00000000000009000000000000000200000002000000070000000000000009000000"
+    "00000000",
+    "021a00000c000000010000000000000002000000070000000000000004000000",
+    "021b00000c000000010000000000000002000000070000000000000004000000",
+    "021c0000190000000100000000000000020000000400000004070000000000000009"
+    "000000000000000a000000",
+    "021d0000190000000100000000000000020000000400000004070000000000000009"
+    "000000000000000a000000",
+    "021f0000080000000100000000000000000000000300000064000000",
+    "022800001c0000000100000000000000020000000400000007000000000000000900"
+    "0000000000000106020000007b7d",
+    "02290000280000000100000000000000000000000100000007000000000000000900"
+    "0000000000000200000007000000000000000900000000000000",
+    "022a00000400000001000000000000000200000001000000",
 };
 
 static void test_bytes_are_frozen(void **state)
@@ -212,7 +419,7 @@ static void test_bytes_are_frozen(void **state)
     (void)state;
     for (int sample = 0; sample < SAMPLES; sample++) {
         struct encoder out = {0};
-        char hex[1024] = "";
+        char hex[2048] = "";
         encode_sample(&out, sample);
         assert_true(out.length < sizeof hex / 2);
         for (size_t i = 0; i < out.length; i++)
@@ -299,11 +506,13 @@ static void test_newer_is_not_corrupt(void **state)
     struct encoder out = {0};
     (void)state;
     encode_sample(&out, 3);
-    out.data[0] = 2;
+    out.data[0] = 3;
     assert_int_equal(decode_copy(out.data, out.length, &arena), ERR_VERSION);
     out.data[0] = 0;
     assert_int_equal(decode_copy(out.data, out.length, &arena), ERR_CORRUPT);
-    out.data[0] = 1;
+    out.data[0] = 1; /* Never in the field, and forgotten. */
+    assert_int_equal(decode_copy(out.data, out.length, &arena), ERR_VERSION);
+    out.data[0] = 2;
     out.data[2] = 1; /* A flag. */
     assert_int_equal(decode_copy(out.data, out.length, &arena), ERR_VERSION);
 
@@ -316,11 +525,11 @@ static void test_newer_is_not_corrupt(void **state)
     /* An option that we do not know. */
     out.length = 0;
     encode_sample(&out, 1);
-    encoder_u16(&out, 6);
+    encoder_u16(&out, 7);
     encoder_string(&out, slice_text("new"));
     put_u32(out.data + 4, (uint32_t)(out.length - COMMAND_ENVELOPE_SIZE));
     assert_int_equal(decode_copy(out.data, out.length, &arena), ERR_VERSION);
-    put_u16(out.data + out.length - 9, 5); /* One that was there before. */
+    put_u16(out.data + out.length - 9, 6); /* One that was there before. */
     assert_int_equal(decode_copy(out.data, out.length, &arena), ERR_CORRUPT);
 
     /* A tag of a message. */
@@ -338,11 +547,11 @@ static void test_newer_is_not_corrupt(void **state)
 /* A count that the bytes do not bear out costs no memory. */
 static void test_counts_are_not_believed(void **state)
 {
-    static const int with_counts[] = {5, 6, 7, 8};
-    static const size_t offsets[] = {20, 44, 24, 24};
+    static const int with_counts[] = {5, 6, 6, 7, 8, 19, 26};
+    static const size_t offsets[] = {20, 44, 48, 24, 24, 52, 40};
     struct arena arena = {0};
     (void)state;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 7; i++) {
         struct encoder out = {0};
         encode_sample(&out, with_counts[i]);
         put_u32(out.data + offsets[i], UINT32_MAX);
@@ -397,6 +606,23 @@ static void test_options_come_back(void **state)
     assert_int_equal(create.options.max_in_flight, 16);
     assert_int_equal(create.options.max_attempts, 100);
     assert_int_equal(create.options.guarantee, AT_MOST_ONCE);
+    assert_int_equal(create.options.expire_after_seconds, 7);
+    assert_int_equal(create.options.rate_limit_per_second, 8);
+    assert_int_equal(create.options.ordering, ORDERING_STRICT);
+    assert_int_equal(create.options.on_poison, POISON_BLOCK);
+    assert_int_equal(create.options.body_format, BODY_ENVELOPE);
+    assert_true(slice_is(create.options.filter, "{}"));
+    assert_true(slice_is(create.options.secret, "s"));
+    assert_true(slice_is(create.options.previous_secret, "p"));
+    assert_int_equal(create.options.previous_secret_until_ms, 9);
+    assert_true(slice_is(create.options.basic_auth, "u:p"));
+    assert_true(slice_is(create.options.bearer_token, "t"));
+    struct slice text;
+    assert_int_equal(text_list_next(&create.options.headers, &text), 0);
+    assert_true(slice_is(text, "n"));
+    assert_int_equal(text_list_next(&create.options.headers, &text), 0);
+    assert_true(slice_is(text, "v"));
+    assert_int_equal(text_list_next(&create.options.headers, &text), ERR_END);
     encoder_close(&out);
 }
 
@@ -504,6 +730,10 @@ static void test_deliveries_come_back(void **state)
     assert_int_equal(grant.examined, 3);
     assert_int_equal(grant.open_count, 2);
     assert_int_equal(grant.open[1], 9);
+    assert_int_equal(grant.open_keys[1], 9);
+    assert_int_equal(grant.parked_count, 1);
+    assert_int_equal(grant.parked[0], 7);
+    assert_int_equal(grant.parked_keys[0], 7);
     out.length = 0;
     encode_sample(&out, 7);
     assert_int_equal(
@@ -520,6 +750,8 @@ static void test_deliveries_come_back(void **state)
     assert_int_equal(got->attempt.started_ms, 100);
     assert_int_equal(got->attempt.duration_ms, 5);
     assert_true(got->attempt.maybe_duplicate);
+    assert_true(got->uncounted);
+    assert_true(got->held);
     assert_true(slice_is(got->attempt.response, "no"));
     encoder_close(&out);
     arena_close(&arena);
