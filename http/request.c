@@ -291,19 +291,36 @@ static void tell_applied_index(struct request *request,
                               result->applied_index);
 }
 
-void http_server_done(void *context, const struct backend_result *result)
+static bool only_reads(const struct request *request)
+{
+    return request->head || slice_is(request->method, "GET");
+}
+
+/* What only reads has no outcome that could be unknown: it can be asked
+ * again. */
+static int code_of(const struct request *request,
+                   const struct backend_result *result)
+{
+    return result->code == ERR_UNKNOWN_OUTCOME && only_reads(request)
+               ? ERR_UNAVAILABLE
+               : result->code;
+}
+
+void http_server_done(void *context, const struct backend_result *given)
 {
     struct http_server *server = context;
-    struct request *request = ticket_holder(&server->tickets, result->ticket);
+    struct request *request = ticket_holder(&server->tickets, given->ticket);
     if (request == NULL)
         return;
     ticket_void(&server->tickets, request->ticket);
     request->ticket = 0;
-    tell_applied_index(request, result);
-    if (result->code == 0)
-        request->finish(request, result);
-    else if (result->code != ERR_UNAVAILABLE || !park_request(request))
-        request_fail_result(request, result);
+    struct backend_result result = *given;
+    result.code = code_of(request, given);
+    tell_applied_index(request, &result);
+    if (result.code == 0)
+        request->finish(request, &result);
+    else if (result.code != ERR_UNAVAILABLE || !park_request(request))
+        request_fail_result(request, &result);
 }
 
 void request_give_up(struct request *request)
@@ -311,8 +328,8 @@ void request_give_up(struct request *request)
     struct problem problem = {0};
     ticket_void(&request->server->tickets, request->ticket);
     request->ticket = 0;
-    bool reads = request->head || slice_is(request->method, "GET");
-    problem_from_code(&problem, reads ? ERR_UNAVAILABLE : ERR_UNKNOWN_OUTCOME,
-                      NULL, "This node stopped before it could answer.");
+    problem_from_code(
+        &problem, only_reads(request) ? ERR_UNAVAILABLE : ERR_UNKNOWN_OUTCOME,
+        NULL, "This node stopped before it could answer.");
     request_fail(request, &problem);
 }

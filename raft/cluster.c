@@ -297,8 +297,8 @@ static void arm(struct cluster *cluster)
 {
     uint64_t deadline = replica_deadline_ms(cluster->replica);
     uint64_t now = clock_ms();
-    if (cluster->calls.due_ms != 0 && cluster->calls.due_ms < deadline)
-        deadline = cluster->calls.due_ms;
+    uint64_t calls = calls_deadline_ms(cluster);
+    deadline = calls < deadline ? calls : deadline;
     if (cluster->armed_ms != 0 && cluster->armed_ms <= deadline)
         return;
     cluster->armed_ms = deadline > now ? deadline : now;

@@ -10,6 +10,16 @@
 
 #include "base/clock.h"
 
+enum {
+    /* A member that stands still keeps its connections, for the kernel goes on
+     * acknowledging: it is known by its silence. Two looks in a row, since
+     * after one this node itself may have stood still and not yet read what
+     * has come. */
+    LOOK_MS = 500,
+    SILENT_LOOKS = 2,
+    SILENT_MS = 3000,
+};
+
 static void tell(const struct call *call, int rc)
 {
     call->answered(call->context, rc, NULL);
@@ -99,9 +109,40 @@ void calls_broken(struct cluster *cluster, uint32_t node_id)
         tell(&call, ERR_UNKNOWN_OUTCOME);
 }
 
+static bool is_silent(const struct cluster *cluster,
+                      const struct member *member, uint64_t now_ms)
+{
+    uint64_t limit = 2 * (uint64_t)cluster->options.election_timeout_ms;
+    return now_ms - member->contact_ms >=
+           (limit > SILENT_MS ? limit : SILENT_MS);
+}
+
+static void look_for_silence(struct cluster *cluster, uint64_t now_ms)
+{
+    if (now_ms - cluster->looked_ms < LOOK_MS)
+        return;
+    cluster->looked_ms = now_ms;
+    for (unsigned i = 0; i < cluster->members_count; i++) {
+        struct member *member = cluster->members[i];
+        if (!is_silent(cluster, member, now_ms))
+            member->silent_looks = 0;
+        else if (++member->silent_looks >= SILENT_LOOKS)
+            calls_broken(cluster, member->node_id);
+    }
+}
+
+uint64_t calls_deadline_ms(const struct cluster *cluster)
+{
+    uint64_t look = cluster->looked_ms + LOOK_MS;
+    if (cluster->calls.count == 0)
+        return UINT64_MAX;
+    return look < cluster->calls.due_ms ? look : cluster->calls.due_ms;
+}
+
 void calls_expire(struct cluster *cluster, uint64_t now_ms)
 {
     struct call call;
+    look_for_silence(cluster, now_ms);
     while (calls_take_due(&cluster->calls, now_ms, &call))
         tell(&call, ERR_UNKNOWN_OUTCOME);
 }

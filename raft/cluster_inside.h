@@ -52,9 +52,10 @@ struct cluster_transfer {
 /* Another member, known by its node id; its Raft id is one life of it. */
 struct member {
     uint32_t node_id;
-    uint64_t raft_id;    /* By the configuration; 0: none yet. */
-    uint64_t proved_id;  /* As it has last proved; 0: never. */
-    uint64_t contact_ms; /* When something last came from it; 0: never. */
+    uint64_t raft_id;      /* By the configuration; 0: none yet. */
+    uint64_t proved_id;    /* As it has last proved; 0: never. */
+    uint64_t contact_ms;   /* When something last came from it; 0: never. */
+    unsigned silent_looks; /* In a row at which it had long been silent. */
     /* AppendEntries with entries, oldest first: the lane keeps their order,
      * so that a later one waits for an earlier one's entries. */
     struct cluster_send sends[CLUSTER_SENDS];
@@ -108,6 +109,8 @@ struct cluster {
     uint64_t told_keep_ms;     /* When the members were told. */
     uint64_t appends_since_ms; /* An append is under way since; 0: none. */
     unsigned appends;
+    uint64_t watched_ms; /* When the disk was last looked at; 0: never. */
+    uint64_t looked_ms;  /* When members that are asked were; 0: never. */
 
     struct log_read *fetched; /* Entries read back; NULL: none. */
     bool reading;
@@ -188,7 +191,11 @@ void calls_hear_answer(struct cluster *cluster, uint64_t from,
                        const struct frame *frame);
 /* Nothing more gets to this member on the connection of before. */
 void calls_broken(struct cluster *cluster, uint32_t node_id);
+/* Ends those whose time is over, and those that wait for a member that stands
+ * still. */
 void calls_expire(struct cluster *cluster, uint64_t now_ms);
+/* When it is to be called again; UINT64_MAX: nothing waits. */
+uint64_t calls_deadline_ms(const struct cluster *cluster);
 void calls_end(struct cluster *cluster);
 
 /* --- cluster_transfer.c ------------------------------------------------- */

@@ -140,6 +140,19 @@ static void on_stall_transferred(void *context, const struct error *error)
         LOG_WARN("raft", "the disk stalls", FIELD_TEXT("reason", error->text));
 }
 
+/* While the whole process stood still (SIGSTOP, a virtual machine that was
+ * frozen) nobody waited for the disk: that time does not count. A leader comes
+ * here with every heartbeat. */
+static void leave_out_standstill(struct cluster *cluster, uint64_t now_ms)
+{
+    uint64_t passed = now_ms - cluster->watched_ms;
+    uint64_t since = cluster->appends_since_ms + passed;
+    if (cluster->watched_ms != 0 && cluster->appends != 0 &&
+        passed >= cluster->options.election_timeout_ms)
+        cluster->appends_since_ms = since < now_ms ? since : now_ms;
+    cluster->watched_ms = now_ms;
+}
+
 /* Followers would write for this leader, but nothing commits faster than by
  * one who can write, too, and its own share is at risk. */
 static void watch_disk(struct cluster *cluster, uint64_t now_ms)
@@ -170,8 +183,10 @@ void transfer_run(struct cluster *cluster)
     uint64_t now = clock_ms();
     if (cluster->transfer.active)
         transfer_step(cluster, now);
-    if (!cluster_is_idle(cluster))
-        watch_disk(cluster, now);
+    if (cluster_is_idle(cluster))
+        return;
+    leave_out_standstill(cluster, now);
+    watch_disk(cluster, now);
 }
 
 void transfer_end(struct cluster *cluster)

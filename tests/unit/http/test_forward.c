@@ -135,6 +135,21 @@ static void test_other_reads_tell_no_index(void **state)
     house_close(&house, 0);
 }
 
+/* What only reads is asked again, and is never in doubt. */
+static void test_a_lost_answer_to_a_read_is_no_unknown_outcome(void **state)
+{
+    (void)state;
+    struct house house;
+    house_open(&house, NULL);
+    house.fake.elsewhere = true;
+    house.fake.code = ERR_UNKNOWN_OUTCOME;
+    char *answer = ask(&house, "GET", "/api/publishers/7", "");
+    assert_int_equal(answer_status(answer), 503);
+    assert_non_null(strcasestr(answer, "\r\nretry-after:"));
+    free(answer);
+    house_close(&house, 0);
+}
+
 /* A request that was sent on is never sent on again. */
 static void test_one_hop(void **state)
 {
@@ -288,6 +303,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers_are_the_same),
         cmocka_unit_test(test_errors_of_the_leader_come_through),
+        cmocka_unit_test(test_a_lost_answer_to_a_read_is_no_unknown_outcome),
         cmocka_unit_test(test_a_local_read_stays_here),
         cmocka_unit_test(test_other_reads_tell_no_index),
         cmocka_unit_test(test_one_hop),
