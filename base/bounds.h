@@ -99,6 +99,11 @@ enum {
     BOUND_ATTRIBUTE_NAME = 256,
     BOUND_ATTRIBUTE_VALUE = 1024,
     BOUND_TARGET = 2048,
+    /* --target-allow and --target-deny, each: looked through for every new
+     * connection. */
+    BOUND_TARGET_RANGES = 64,
+    /* Addresses that members of the cluster listen on. */
+    BOUND_OWN_PORTS = 64,
     BOUND_DESCRIPTION = 1024,
     BOUND_JSON_DEPTH = 512,
     /* A publisher's filter: each message that is examined costs time by it. */
