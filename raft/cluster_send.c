@@ -44,29 +44,31 @@ static const struct entry *find_entry(const struct cluster *cluster,
     return entry;
 }
 
-/* Borrowed entries behind prev_log_index; false: one has to be read. */
-static bool gather(const struct cluster *cluster, struct member *member,
-                   const struct raft_append_entries *append,
-                   struct entry *entries)
+/* Borrowed entries behind prev_log_index, up to the first that has to be read.
+ * How many. */
+static unsigned gather(const struct cluster *cluster, struct member *member,
+                       const struct raft_append_entries *append,
+                       struct entry *entries)
 {
     for (unsigned i = 0; i < append->n_entries; i++) {
         uint64_t index = append->prev_log_index + 1 + i;
         const struct entry *entry = find_entry(cluster, member, index);
         if (entry == NULL) {
             member->wanted_index = index;
-            return false;
+            return i;
         }
         entries[i] = *entry;
     }
-    return true;
+    return append->n_entries;
 }
 
+/* The first `count` entries, which are no longer part of `send` then. */
 static int send_pieces(struct cluster *cluster, struct member *member,
-                       const struct cluster_send *send, struct entry *entries)
+                       struct cluster_send *send, struct entry *entries,
+                       unsigned count)
 {
     struct frame frame = {.type = FRAME_APPEND_ENTRIES, .stamp = send->stamp};
     struct raft_append_entries *part = &frame.message.append_entries;
-    unsigned count = send->append.n_entries;
     frame.message.type = RAFT_APPEND_ENTRIES;
     *part = send->append;
     for (unsigned done = 0; done < count;) {
@@ -79,6 +81,9 @@ static int send_pieces(struct cluster *cluster, struct member *member,
         part->prev_log_index += part->n_entries;
         part->prev_log_term = entries[done - 1].term;
     }
+    send->append.prev_log_index = part->prev_log_index;
+    send->append.prev_log_term = part->prev_log_term;
+    send->append.n_entries -= count;
     return 0;
 }
 
@@ -90,22 +95,25 @@ static bool is_current(const struct cluster *cluster,
     return status.state == RAFT_LEADER && status.term == send->append.term;
 }
 
+/* What is there goes, though the rest of the same AppendEntries may have to be
+ * read: all of it may be more than is ever in memory. */
 void member_flush(struct cluster *cluster, struct member *member)
 {
     struct entry entries[REPLICA_WINDOW_ENTRIES];
     while (member->sends_count > 0) {
-        const struct cluster_send *send = &member->sends[member->sends_start];
+        struct cluster_send *send = &member->sends[member->sends_start];
         if (!is_current(cluster, send)) {
             forget_sends(member);
             return;
         }
         member->wanted_index = 0;
-        if (!gather(cluster, member, &send->append, entries))
-            return;
-        if (send_pieces(cluster, member, send, entries) != 0) {
+        unsigned count = gather(cluster, member, &send->append, entries);
+        if (send_pieces(cluster, member, send, entries, count) != 0) {
             member_lost(member);
             return;
         }
+        if (send->append.n_entries > 0)
+            return;
         member->sends_start = (member->sends_start + 1) % CLUSTER_SENDS;
         member->sends_count--;
     }

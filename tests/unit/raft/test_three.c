@@ -195,6 +195,14 @@ static void test_a_follower_catches_up_from_disk(void **state)
     follow_after(400, 20000);
 }
 
+/* What the core would have sent at once is more than is read at once. */
+static void test_a_follower_catches_up_on_large_entries(void **state)
+{
+    (void)state;
+    trio.options.tail_bytes = 64 * 1024;
+    follow_after(24, 900 * 1024);
+}
+
 static unsigned state_of(unsigned node_id);
 static unsigned away_node;
 
@@ -654,6 +662,7 @@ int main(void)
         TEST(test_a_leader_goes_and_comes_back),
         TEST(test_a_follower_catches_up_from_memory),
         TEST(test_a_follower_catches_up_from_disk),
+        TEST(test_a_follower_catches_up_on_large_entries),
         TEST(test_the_log_is_kept_up_to_a_bound),
         TEST(test_a_minority_commits_nothing),
         TEST(test_leadership_is_given_away),
