@@ -104,8 +104,11 @@ class Answer:
 
 
 class Node:
-    def __init__(self, *flags, directory=None):
+    def __init__(self, *flags, directory=None, host="127.0.0.1", prefix=()):
+        """`prefix`: what the command line begins with, such as `env`."""
         self.flags = list(flags)
+        self.host = host
+        self.prefix = list(prefix)
         self._owned = None
         if directory is None:
             self._owned = Path(tempfile.mkdtemp(prefix="postoffice-"))
@@ -113,7 +116,7 @@ class Node:
         self.directory = Path(directory)
         self.port = free_port()
         self.raft_port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{host}:{self.port}"
         self.log_path = Path(tempfile.mkstemp(prefix="postoffice-", suffix=".log")[1])
         self.requests = []
         self._story = None
@@ -123,10 +126,11 @@ class Node:
 
     def command(self):
         return [
+            *self.prefix,
             str(BINARY),
             "serve",
-            f"--listen=127.0.0.1:{self.port}",
-            f"--raft-listen=127.0.0.1:{self.raft_port}",
+            f"--listen={self.host}:{self.port}",
+            f"--raft-listen={self.host}:{self.raft_port}",
             f"--data-dir={self.directory}",
             "--log-format=text",
             "--drain-seconds=2",
@@ -218,7 +222,7 @@ class Node:
     # ---- Its API ----
 
     def connect(self, timeout=PATIENCE):
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        return http.client.HTTPConnection(self.host, self.port, timeout=timeout)
 
     def request(
         self, method, path, body=None, headers=None, *, connection=None, quiet=False

@@ -34,6 +34,7 @@ class Request:
     path: str
     headers: object
     body: bytes
+    sender: str = ""  # Its IP address.
 
     @property
     def message_id(self):
@@ -80,10 +81,11 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
 
 class Receiver:
-    def __init__(self, behaviour=ok):
+    def __init__(self, behaviour=ok, host="127.0.0.1"):
         self.behaviour = behaviour
+        self.host = host
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}/hook"
+        self.url = f"http://{host}:{self.port}/hook"
         self.requests = []
         self.in_flight = 0
         self.most_in_flight = 0
@@ -102,7 +104,7 @@ class Receiver:
             owner = receiver
 
         self._released = threading.Event()
-        self._server = _Server(("127.0.0.1", self.port), Handler)
+        self._server = _Server((self.host, self.port), Handler)
         threading.Thread(
             target=self._server.serve_forever, args=(0.02,), daemon=True
         ).start()
@@ -204,7 +206,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
-        request = Request(time.monotonic(), self.command, self.path, self.headers, body)
+        request = Request(
+            time.monotonic(),
+            self.command,
+            self.path,
+            self.headers,
+            body,
+            self.client_address[0],
+        )
         released = self.owner._released
         self.owner.begin(request)
         try:
