@@ -34,23 +34,36 @@ static apply_function *find(uint8_t type)
         return apply_takeover;
     case COMMAND_PURGE:
         return apply_purge;
-    /* Formats whose meaning comes with the next steps. */
     case COMMAND_TOPIC_UPDATE:
+        return apply_topic_update;
     case COMMAND_TOPIC_DELETE:
+        return apply_topic_delete;
     case COMMAND_PUBLISHER_UPDATE:
+        return apply_publisher_update;
     case COMMAND_CIRCUIT:
+        return apply_circuit;
     case COMMAND_RELEASE:
+        return apply_release;
     case COMMAND_EXPIRE:
+        return apply_expire;
     case COMMAND_UNPARK:
+        return apply_unpark;
     case COMMAND_RETRY:
+        return apply_retry;
     case COMMAND_DISCARD:
+        return apply_discard;
     case COMMAND_RETRY_STEP:
+        return apply_retry_step;
     case COMMAND_DISCARD_STEP:
+        return apply_discard_step;
     case COMMAND_TOPIC_PURGE:
+        return apply_topic_purge;
     case COMMAND_REPLAY_START:
+        return apply_replay_start;
     case COMMAND_REPLAY_STEP:
+        return apply_replay_step;
     case COMMAND_REPLAY_CANCEL:
-        break;
+        return apply_replay_cancel;
     }
     return NULL;
 }

@@ -10,6 +10,7 @@
 #ifndef POSTOFFICE_STORAGE_APPLY_H
 #define POSTOFFICE_STORAGE_APPLY_H
 
+#include "storage/blocked.h"
 #include "storage/command.h"
 #include "storage/machine.h"
 
@@ -32,9 +33,28 @@ apply_function apply_intent;           /* apply_delivery.c */
 apply_function apply_withdraw;         /* apply_delivery.c */
 apply_function apply_takeover;         /* apply_delivery.c */
 apply_function apply_outcomes;         /* apply_outcome.c */
+apply_function apply_unpark;           /* apply_order.c */
+apply_function apply_retry;            /* apply_decision.c */
+apply_function apply_discard;          /* apply_decision.c */
+apply_function apply_retry_step;       /* apply_decision.c */
+apply_function apply_discard_step;     /* apply_decision.c */
+apply_function apply_circuit;          /* apply_publisher.c */
+apply_function apply_publisher_update; /* apply_publisher.c */
+apply_function apply_topic_update;     /* apply_topic.c */
+apply_function apply_topic_delete;     /* apply_topic.c */
+apply_function apply_topic_purge;      /* apply_purge.c */
+apply_function apply_release;          /* apply_release.c */
+apply_function apply_expire;           /* apply_expire.c */
+apply_function apply_replay_start;     /* apply_replay.c */
+apply_function apply_replay_step;      /* apply_replay.c */
+apply_function apply_replay_cancel;    /* apply_replay.c */
 
 /* Writes the messages that the entry's commands gathered: apply_message.c. */
 int apply_gathered(struct store *store, struct error *error);
+
+/* Gives the topic's next position to a message. */
+void topic_place(struct store *store, struct topic_state *topic,
+                 struct log_pair pair);
 
 /* A request under a key, before it is carried out: result->code says whether
  * it may be, or what came of it already. And behind it, when it was:
@@ -44,6 +64,42 @@ int idempotency_check(struct store *store, const struct idempotency *request,
 int idempotency_remember(struct store *store, const struct idempotency *request,
                          const struct command_result *result,
                          struct error *error);
+
+/* The order (apply_order.c). A row that is put in a state in which it holds
+ * its place is counted by order_hold(), and before it leaves that state by
+ * order_free(); rows that hold no place are no matter. */
+bool order_holds_strict(const struct publisher_state *publisher);
+int order_hold(struct store *store, struct publisher_state *publisher,
+               uint64_t position, const struct exception_row *row,
+               struct error *error);
+int order_free(struct store *store, struct publisher_state *publisher,
+               uint64_t position, const struct exception_row *row,
+               struct error *error);
+int order_park(struct store *store, struct publisher_state *publisher,
+               uint64_t key, uint64_t position, struct error *error);
+/* So many are parked no longer, and none below `from` is. */
+int order_unpark(struct store *store, struct publisher_state *publisher,
+                 uint64_t key, const struct blocked_row *row, uint32_t count,
+                 uint64_t from, struct error *error);
+
+/* The open position's row as it was before: there when it is recorded, else
+ * empty. Borrows. apply_delivery.c. */
+int row_of_open(struct store *store, uint32_t publisher_id,
+                const struct open_position *open, struct exception_row *ret_row,
+                struct error *error);
+
+/* A delivery of a replay was settled; 0: it was of none: apply_replay.c. */
+int replay_settled(struct store *store, uint32_t replay_id,
+                   struct error *error);
+
+/* Removes messages and what leads from their ids to their positions; sorts the
+ * ids. *ret_bytes may be NULL. apply_purge.c. */
+int messages_remove(struct store *store, uint64_t *ids, uint32_t count,
+                    uint64_t *ret_bytes, struct error *error);
+
+/* Deletes a publisher, all but its rows by position: apply_publisher.c. */
+int publisher_drop(struct store *store, struct publisher_state *publisher,
+                   struct error *error);
 
 /* Puts words to a command body that cannot be decoded. */
 int apply_malformed(struct error *error, int code, const char *command);

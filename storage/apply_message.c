@@ -9,18 +9,21 @@ enum { KEPT_CAPACITY = 16 * 1024 };
 
 /* ---- Gathering ---- */
 
-static void gather(struct gathered *gathered, struct topic_state *topic,
+static void gather(struct gathered *gathered, const struct message *message,
                    struct slice record, uint64_t received_ms)
 {
     if (gathered->count == gathered->capacity) {
         size_t capacity = gathered->count == 0 ? 256 : 2 * gathered->count;
         gathered->pieces = memory_resize(gathered->pieces,
                                          capacity * sizeof(struct body_piece));
-        gathered->topics = memory_resize(
-            gathered->topics, capacity * sizeof(struct topic_state *));
+        gathered->notes = memory_resize(
+            gathered->notes, capacity * sizeof(struct gathered_note));
         gathered->capacity = capacity;
     }
-    gathered->topics[gathered->count] = topic;
+    gathered->notes[gathered->count] =
+        (struct gathered_note){.topic_id = message->topic_id,
+                               .key = key_hash(message->key),
+                               .schedule_ms = message->schedule_ms};
     gathered->pieces[gathered->count++] =
         (struct body_piece){.record = record, .received_ms = received_ms};
 }
@@ -31,7 +34,7 @@ static void gathered_reset(struct gathered *gathered)
     if (gathered->capacity <= KEPT_CAPACITY)
         return;
     free(gathered->pieces);
-    free(gathered->topics);
+    free(gathered->notes);
     *gathered = (struct gathered){0};
 }
 
@@ -48,13 +51,9 @@ static int gather_all(struct store *store, struct slice records, uint32_t count,
         if (rc != 0)
             return apply_malformed(error, rc == ERR_END ? ERR_CORRUPT : rc,
                                    "messages");
-        struct topic_state *topic = machine_topic(store, message.topic_id);
-        if (topic == NULL)
+        if (machine_topic(store, message.topic_id) == NULL)
             *ret_code = ERR_NOT_FOUND;
-        /* Scheduling is a promise; it is not given before it can be kept. */
-        else if (message.schedule_ms != 0 && *ret_code == 0)
-            *ret_code = ERR_NOT_BUILT;
-        gather(&store->gathered, topic,
+        gather(&store->gathered, &message,
                slice_of(begin, (size_t)(records.data - begin)),
                store->global.clock_ms);
     }
@@ -86,16 +85,33 @@ static void fresh_reset(struct topic_state *topic)
     topic->fresh_capacity = 0;
 }
 
-/* A message takes its place in the order at once: its position is its id. */
-static void allot(struct store *store, struct topic_state *topic)
+void topic_place(struct store *store, struct topic_state *topic,
+                 struct log_pair pair)
 {
-    uint64_t id = store->global.next_message_id++;
-    fresh_add(topic, (struct log_pair){.position = id, .id = id});
+    fresh_add(topic, pair);
     topic->row.messages++;
     if (topic->row.first_position == 0)
-        topic->row.first_position = id;
-    topic->row.last_position = id;
+        topic->row.first_position = pair.position;
+    topic->row.last_position = pair.position;
     machine_touch_topic(store, topic);
+}
+
+/* A message takes its place in the order at once, and its position is its id,
+ * unless it is scheduled for later. */
+static void allot(struct store *store, struct gathered_note *note,
+                  const struct body_piece *piece)
+{
+    struct topic_state *topic = machine_topic(store, note->topic_id);
+    note->id = store->global.next_message_id++;
+    topic->row.bytes += piece->record.length;
+    if (note->schedule_ms > store->global.clock_ms) {
+        topic->row.scheduled++;
+        machine_touch_topic(store, topic);
+        return;
+    }
+    note->position = note->id;
+    topic_place(store, topic,
+                (struct log_pair){.position = note->id, .id = note->id});
 }
 
 static int take(struct store *store, const struct command *command,
@@ -116,12 +132,12 @@ static int take(struct store *store, const struct command *command,
         return 0;
     }
     result->count = count;
-    if (count > 0) {
-        result->id = store->global.next_message_id;
-        result->position = result->id;
-    }
     for (size_t i = before; i < gathered->count; i++)
-        allot(store, gathered->topics[i]);
+        allot(store, &gathered->notes[i], &gathered->pieces[i]);
+    if (count > 0) {
+        result->id = gathered->notes[before].id;
+        result->position = gathered->notes[before].position;
+    }
     return 0;
 }
 
@@ -172,16 +188,64 @@ static int log_put(struct store *store, struct topic_state *topic,
     return 0;
 }
 
-int apply_gathered(struct store *store, struct error *error)
+/* Ids follow each other, except where a release took some in between. */
+static int bodies_put(struct store *store, struct error *error)
 {
     struct gathered *gathered = &store->gathered;
-    if (gathered->count == 0)
-        return 0;
-    uint64_t first_id = store->global.next_message_id - gathered->count;
-    int rc = body_put(&store->transaction, first_id, gathered->pieces,
-                      gathered->count, error);
+    size_t begin = 0;
+    int rc = 0;
+    while (rc == 0 && begin < gathered->count) {
+        uint64_t first_id = gathered->notes[begin].id;
+        size_t end = begin + 1;
+        while (end < gathered->count &&
+               gathered->notes[end].id == first_id + (end - begin))
+            end++;
+        rc = body_put(&store->transaction, first_id, gathered->pieces + begin,
+                      end - begin, error);
+        begin = end;
+    }
+    return rc;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct gathered_note *left = a;
+    const struct gathered_note *right = b;
+    if (left->topic_id != right->topic_id)
+        return left->topic_id < right->topic_id ? -1 : 1;
+    if (left->key != right->key)
+        return left->key < right->key ? -1 : 1;
+    return left->id < right->id ? -1 : left->id > right->id;
+}
+
+/* Sorted, so that LMDB finds each place near the one before. */
+static int indexes_put(struct store *store, struct error *error)
+{
+    struct gathered *gathered = &store->gathered;
+    int rc = 0;
+    qsort(gathered->notes, gathered->count, sizeof *gathered->notes, by_key);
+    for (size_t i = 0; rc == 0 && i < gathered->count; i++) {
+        const struct gathered_note *note = &gathered->notes[i];
+        bool waits = note->position == 0;
+        if (!waits && note->key == 0)
+            continue;
+        struct key key =
+            waits ? key_of_schedule(note->topic_id, note->schedule_ms, note->id)
+                  : key_of_key_index(note->topic_id, note->key, note->position);
+        rc = record_insert(&store->transaction,
+                           waits ? DATABASE_SCHEDULE : DATABASE_KEY_INDEX,
+                           key_slice(&key), slice_of(NULL, 0), error);
+    }
+    return rc;
+}
+
+int apply_gathered(struct store *store, struct error *error)
+{
+    int rc = bodies_put(store, error);
     for (size_t i = 0; rc == 0 && i < store->dirty_topics.count; i++)
         rc = log_put(store, store->dirty_topics.objects[i], error);
-    gathered_reset(gathered);
+    if (rc == 0)
+        rc = indexes_put(store, error);
+    gathered_reset(&store->gathered);
     return rc;
 }

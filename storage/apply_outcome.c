@@ -15,27 +15,37 @@ static struct attempt attempt_of(const struct outcome *outcome,
     return attempt;
 }
 
-static int exception_record(struct store *store, uint32_t publisher_id,
+/* What was held, or never sent, has used up no attempt. */
+static bool counts(const struct outcome *outcome)
+{
+    return !outcome->uncounted || outcome->state == DELIVERY_DELIVERED ||
+           outcome->state == DELIVERY_AMBIGUOUS;
+}
+
+static int exception_record(struct store *store,
+                            struct publisher_state *publisher,
                             const struct outcome *outcome,
                             const struct open_position *open,
                             const struct attempt *attempt, struct error *error)
 {
-    struct exception_row row = {0};
-    int rc = 0;
-    if (open->attempt > 1)
-        rc = exception_get(&store->transaction, publisher_id, open->position,
-                           &row, error);
-    if (rc != 0 && rc != ERR_NOT_FOUND)
+    struct exception_row row;
+    int rc = row_of_open(store, publisher->id, open, &row, error);
+    if (rc != 0)
         return rc;
     history_add(&row.history, attempt);
     row.state = outcome->state;
-    row.doubt = open->doubt || outcome->state == DELIVERY_AMBIGUOUS;
-    row.attempts = open->attempt;
-    row.since_ms = store->global.clock_ms;
-    row.due_ms =
-        outcome->state == DELIVERY_RETRYING ? outcome->next_attempt_ms : 0;
-    return exception_put(&store->transaction, machine_scratch(store),
-                         publisher_id, open->position, &row, error);
+    row.doubt |= outcome->state == DELIVERY_AMBIGUOUS;
+    row.attempts = open->attempt - (counts(outcome) ? 0 : 1);
+    row.holds = outcome->held ? row.holds + 1 : 0;
+    if (outcome->state == DELIVERY_RETRYING)
+        row.due_ms = outcome->next_attempt_ms;
+    rc = exception_put(&store->transaction, machine_scratch(store),
+                       publisher->id, open->position, &row, error);
+    if (rc == 0)
+        rc = order_hold(store, publisher, open->position, &row, error);
+    if (rc == 0 && outcome->state != DELIVERY_RETRYING)
+        rc = replay_settled(store, row.replay_id, error);
+    return rc;
 }
 
 static struct settled settled_of(const struct attempt *attempt,
@@ -81,9 +91,9 @@ static int settle(struct store *store, struct publisher_state *publisher,
     if (outcome->state == DELIVERY_DELIVERED)
         store->settled[(*settled_count)++] =
             settled_of(&attempt, open->position, now_ms);
-    if (outcome->state != DELIVERY_DELIVERED || open->attempt > 1)
-        rc = exception_record(store, publisher->id, outcome, open, &attempt,
-                              error);
+    if (outcome->state != DELIVERY_DELIVERED || open->attempt > 1 ||
+        open->recorded)
+        rc = exception_record(store, publisher, outcome, open, &attempt, error);
     count_outcome(&publisher->hot, outcome->state, &attempt, now_ms);
     hot_shut(&publisher->hot, open);
     return rc;

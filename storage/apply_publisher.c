@@ -5,6 +5,7 @@ enum { PAUSE_REASON_MAX = 255 };
 
 /* ---- Create ---- */
 
+/* What the store itself relies on; the door checks the rest. */
 static bool options_valid(const struct publisher_options *options)
 {
     return options->target.length > 0 &&
@@ -61,22 +62,24 @@ static int publisher_insert(struct store *store,
 
 static int create(struct store *store,
                   const struct command_publisher_create *create,
-                  struct topic_state *topic, struct key triple,
+                  struct topic_state *topic, struct key triple, uint32_t actor,
                   struct command_result *result, struct error *error)
 {
     struct publisher_row row = {
         .topic_id = topic->id,
         .created_ms = store->global.clock_ms,
+        .updated_ms = store->global.clock_ms,
         .paused = create->paused,
         .pause_reason = slice_text(create->paused ? "created inactive" : ""),
         .paused_ms = create->paused ? store->global.clock_ms : 0,
+        .paused_by = create->paused ? actor : 0,
         .options = create->options,
     };
     struct publisher_state *publisher =
         machine_add_publisher(store, store->global.next_publisher_id++);
     publisher->topic_id = topic->id;
     publisher->paused = create->paused;
-    publisher->guarantee = create->options.guarantee;
+    machine_know_options(publisher, &create->options);
     hot_begin(&publisher->hot, &topic->row, create->from_now);
     topic->row.publishers++;
     machine_touch_topic(store, topic);
@@ -112,7 +115,8 @@ int apply_publisher_create(struct store *store, const struct command *command,
         result->code = ERR_EXISTS;
         return 0;
     }
-    return create(store, &decoded, topic, triple, result, error);
+    return create(store, &decoded, topic, triple, command->actor, result,
+                  error);
 }
 
 /* ---- Pause ---- */
@@ -136,15 +140,26 @@ static int row_get(struct store *store, uint32_t id,
                : record_error(error, rc, DATABASE_PUBLISHER, key_slice(&key));
 }
 
+static int row_put(struct store *store, uint32_t id,
+                   const struct publisher_row *row, struct error *error)
+{
+    struct key key = key_of_u32(id);
+    publisher_row_encode(machine_scratch(store), row);
+    return record_put(&store->transaction, DATABASE_PUBLISHER, key_slice(&key),
+                      encoder_slice(&store->scratch), error);
+}
+
 /* Since when it pauses stays when only the reason changes. */
 static void row_pause(struct publisher_row *row,
-                      const struct command_pause *pause, uint64_t now_ms)
+                      const struct command_pause *pause, uint32_t actor,
+                      uint64_t now_ms)
 {
     if (!pause->paused)
         row->paused_ms = 0;
     else if (!row->paused)
         row->paused_ms = now_ms;
     row->paused = pause->paused;
+    row->paused_by = pause->paused ? actor : 0;
     row->pause_reason = pause->paused ? pause->reason : slice_of(NULL, 0);
 }
 
@@ -167,11 +182,121 @@ int apply_publisher_pause(struct store *store, const struct command *command,
         return rc;
     result->id = publisher->id;
     publisher->paused = pause.paused;
-    row_pause(&row, &pause, store->global.clock_ms);
-    publisher_row_encode(machine_scratch(store), &row);
-    struct key key = key_of_u32(publisher->id);
-    return record_put(&store->transaction, DATABASE_PUBLISHER, key_slice(&key),
-                      encoder_slice(&store->scratch), error);
+    row_pause(&row, &pause, command->actor, store->global.clock_ms);
+    return row_put(store, publisher->id, &row, error);
+}
+
+/* ---- Update ---- */
+
+static int triple_move(struct store *store, uint32_t id, struct key from,
+                       struct key to, struct error *error)
+{
+    int rc = record_delete(&store->transaction, DATABASE_TRIPLE,
+                           key_slice(&from), error);
+    if (rc != 0)
+        return rc;
+    id_row_encode(machine_scratch(store), id);
+    return record_insert(&store->transaction, DATABASE_TRIPLE, key_slice(&to),
+                         encoder_slice(&store->scratch), error);
+}
+
+/* The old secret signs a while longer, so that receivers can be changed one
+ * after the other. */
+static void secret_rotate(struct publisher_options *options,
+                          const struct publisher_options *stored,
+                          uint64_t now_ms)
+{
+    options->previous_secret = stored->secret;
+    options->previous_secret_until_ms =
+        stored->secret.length > 0 ? now_ms + SECRET_OVERLAP_MS : 0;
+}
+
+/* What is known of an outage is known of the old target. */
+static void circuit_forget(struct hot *hot)
+{
+    struct circuit closed = {.state = CIRCUIT_CLOSED};
+    hot_set_circuit(hot, &closed);
+    hot->throttled_until_ms = 0;
+}
+
+static int update(struct store *store, struct publisher_state *publisher,
+                  struct command_publisher_update *update,
+                  struct publisher_row *row, struct command_result *result,
+                  struct error *error)
+{
+    bool taken = false;
+    struct key from = key_of_triple(publisher->topic_id, row->options.type,
+                                    row->options.target);
+    struct key to = key_of_triple(publisher->topic_id, update->options.type,
+                                  update->options.target);
+    bool moves = !slice_equal(update->options.target, row->options.target);
+    int rc = moves ? triple_taken(store, to, &taken, error) : 0;
+    if (rc == 0 && taken)
+        result->code = ERR_EXISTS;
+    if (rc != 0 || taken)
+        return rc;
+    if (update->rotate)
+        secret_rotate(&update->options, &row->options, store->global.clock_ms);
+    if (moves) {
+        circuit_forget(&publisher->hot);
+        machine_touch_publisher(store, publisher);
+        rc = triple_move(store, publisher->id, from, to, error);
+    }
+    row->options = update->options;
+    row->updated_ms = store->global.clock_ms;
+    machine_know_options(publisher, &row->options);
+    return rc == 0 ? row_put(store, publisher->id, row, error) : rc;
+}
+
+int apply_publisher_update(struct store *store, const struct command *command,
+                           struct command_result *result, struct error *error)
+{
+    struct command_publisher_update decoded;
+    struct publisher_row row = {0};
+    int rc = command_publisher_update_decode(command->body, &decoded);
+    if (rc != 0)
+        return apply_malformed(error, rc, "publisher update");
+    struct publisher_state *publisher =
+        machine_publisher(store, decoded.publisher_id);
+    if (publisher == NULL) {
+        result->code = ERR_NOT_FOUND;
+        return 0;
+    }
+    rc = row_get(store, publisher->id, &row, error);
+    if (rc != 0)
+        return rc;
+    if (!options_valid(&decoded.options) ||
+        decoded.options.type != row.options.type) {
+        result->code = ERR_INVALID;
+        return 0;
+    }
+    result->id = publisher->id;
+    return update(store, publisher, &decoded, &row, result, error);
+}
+
+/* ---- Circuit ---- */
+
+int apply_circuit(struct store *store, const struct command *command,
+                  struct command_result *result, struct error *error)
+{
+    struct command_circuit circuit;
+    int rc = command_circuit_decode(command->body, &circuit);
+    if (rc != 0)
+        return apply_malformed(error, rc, "circuit");
+    struct publisher_state *publisher =
+        machine_publisher(store, circuit.publisher_id);
+    if (publisher == NULL) {
+        result->code = ERR_NOT_FOUND;
+        return 0;
+    }
+    uint64_t latest = store->global.clock_ms + THROTTLE_MS_MAX;
+    hot_set_circuit(&publisher->hot, &circuit.circuit);
+    publisher->hot.throttled_until_ms = circuit.throttled_until_ms < latest
+                                            ? circuit.throttled_until_ms
+                                            : latest;
+    machine_touch_publisher(store, publisher);
+    result->id = publisher->id;
+    return 0;
 }
 
 /* ---- Delete ---- */
@@ -202,11 +327,25 @@ static int publisher_remove(struct store *store, uint32_t id, uint32_t topic_id,
     return rc;
 }
 
+int publisher_drop(struct store *store, struct publisher_state *publisher,
+                   struct error *error)
+{
+    struct publisher_row row = {0};
+    uint32_t id = publisher->id;
+    int rc = row_get(store, id, &row, error);
+    if (rc != 0)
+        return rc;
+    struct topic_state *topic = machine_topic(store, publisher->topic_id);
+    topic->row.publishers--;
+    machine_touch_topic(store, topic);
+    machine_drop_publisher(store, publisher);
+    return publisher_remove(store, id, topic->id, &row.options, error);
+}
+
 int apply_publisher_delete(struct store *store, const struct command *command,
                            struct command_result *result, struct error *error)
 {
     uint32_t id;
-    struct publisher_row row = {0};
     int rc = command_publisher_delete_decode(command->body, &id);
     if (rc != 0)
         return apply_malformed(error, rc, "publisher delete");
@@ -215,13 +354,6 @@ int apply_publisher_delete(struct store *store, const struct command *command,
         result->code = ERR_NOT_FOUND;
         return 0;
     }
-    rc = row_get(store, id, &row, error);
-    if (rc != 0)
-        return rc;
-    struct topic_state *topic = machine_topic(store, publisher->topic_id);
     result->id = id;
-    topic->row.publishers--;
-    machine_touch_topic(store, topic);
-    machine_drop_publisher(store, publisher);
-    return publisher_remove(store, id, topic->id, &row.options, error);
+    return publisher_drop(store, publisher, error);
 }

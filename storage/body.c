@@ -62,18 +62,7 @@ int body_put(struct transaction *transaction, uint64_t first_id,
     return 0;
 }
 
-int body_reader_open(struct transaction *transaction,
-                     struct body_reader *reader, struct error *error)
-{
-    reader->at_hand = false;
-    return cursor_open(transaction, DATABASE_MESSAGE, &reader->cursor, error);
-}
-
-void body_reader_close(struct body_reader *reader)
-{
-    cursor_close(&reader->cursor);
-    reader->at_hand = false;
-}
+/* ---- Runs ---- */
 
 /* Makes the run that would hold the id the one at hand. */
 static int find_run(struct body_reader *reader, uint64_t id,
@@ -103,6 +92,97 @@ static bool holds(const struct body_reader *reader, uint64_t id)
            id - reader->first_id < reader->run.count;
 }
 
+/* ---- Removing ---- */
+
+/* The run without the messages named: its places stay, empty. */
+static uint64_t run_empty(const struct message_run *run, uint64_t first_id,
+                          const uint64_t *ids, size_t count,
+                          struct encoder *out, uint64_t *ret_left)
+{
+    uint64_t gone = 0;
+    uint32_t end = 0;
+    size_t at = 0;
+    out->length = 0;
+    encoder_u32(out, run->count);
+    encoder_extend(out, message_run_header_size(run->count) - out->length);
+    for (uint32_t i = 0; i < run->count; i++) {
+        struct slice record = message_run_record(run, i);
+        while (at < count && ids[at] < first_id + i)
+            at++;
+        if (at < count && ids[at] == first_id + i)
+            gone += record.length;
+        else
+            encoder_bytes(out, record);
+        end = (uint32_t)(out->length - message_run_header_size(run->count));
+        put_u32(out->data + message_run_header_size(i), end);
+    }
+    *ret_left = end;
+    return gone;
+}
+
+static int run_remove(struct transaction *transaction, struct encoder *scratch,
+                      const struct body_reader *reader, const uint64_t *ids,
+                      size_t count, uint64_t *bytes, struct error *error)
+{
+    struct key key = key_of_u64(reader->first_id);
+    uint64_t left;
+    uint64_t gone =
+        run_empty(&reader->run, reader->first_id, ids, count, scratch, &left);
+    *bytes += gone;
+    if (gone == 0)
+        return 0;
+    if (left == 0)
+        return record_delete(transaction, DATABASE_MESSAGE, key_slice(&key),
+                             error);
+    return record_put(transaction, DATABASE_MESSAGE, key_slice(&key),
+                      encoder_slice(scratch), error);
+}
+
+int body_remove(struct transaction *transaction, struct encoder *scratch,
+                const uint64_t *ids, size_t count, uint64_t *ret_bytes,
+                struct error *error)
+{
+    uint64_t bytes = 0;
+    size_t i = 0;
+    int rc = 0;
+    while (rc == 0 && i < count) {
+        struct body_reader reader = {0};
+        rc = body_reader_open(transaction, &reader, error);
+        if (rc == 0)
+            rc = find_run(&reader, ids[i], error);
+        /* Nothing is put before the cursor is closed: what it borrows is
+         * encoded by then. */
+        cursor_close(&reader.cursor);
+        if (rc == 0 && holds(&reader, ids[i]))
+            rc = run_remove(transaction, scratch, &reader, ids + i, count - i,
+                            &bytes, error);
+        if (rc == ERR_NOT_FOUND)
+            rc = 0;
+        uint64_t end = reader.at_hand ? reader.first_id + reader.run.count : 0;
+        do {
+            i++;
+        } while (i < count && ids[i] < end);
+    }
+    if (ret_bytes != NULL)
+        *ret_bytes = bytes;
+    return rc;
+}
+
+/* ---- Reading ---- */
+
+int body_reader_open(struct transaction *transaction,
+                     struct body_reader *reader, struct error *error)
+{
+    reader->at_hand = false;
+    return cursor_open(transaction, DATABASE_MESSAGE, &reader->cursor, error);
+}
+
+void body_reader_close(struct body_reader *reader)
+{
+    cursor_close(&reader->cursor);
+    reader->at_hand = false;
+}
+
 int body_get(struct body_reader *reader, uint64_t id, struct message *ret,
              struct slice *ret_record, struct error *error)
 {
@@ -116,6 +196,8 @@ int body_get(struct body_reader *reader, uint64_t id, struct message *ret,
     struct slice record =
         message_run_record(&reader->run, (uint32_t)(id - reader->first_id));
     struct slice rest = record;
+    if (record.length == 0) /* Removed, from among others. */
+        return ERR_NOT_FOUND;
     ret->id = id;
     int rc = message_next(&rest, ret);
     if (rc == ERR_END || (rc == 0 && rest.length > 0))

@@ -21,6 +21,13 @@ int body_put(struct transaction *transaction, uint64_t first_id,
              const struct body_piece *pieces, size_t count,
              struct error *error);
 
+/* Removes messages (ids ascending); those that are not there are no matter. A
+ * run goes when its last message goes. *ret_bytes (may be NULL) are those of
+ * the records that went. `scratch` is overwritten. */
+int body_remove(struct transaction *transaction, struct encoder *scratch,
+                const uint64_t *ids, size_t count, uint64_t *ret_bytes,
+                struct error *error);
+
 /* Reads messages; the run that was read last is kept at hand, because who
  * reads one message often wants the one behind it. */
 struct body_reader {

@@ -264,16 +264,15 @@ int command_expire_decode(struct slice body, struct command_expire *ret);
 /* Names the positions that may now be sent. Positions of the topic from
  * `from` (must be the publisher's `next`, else ERR_STALE) to `upto` count as
  * examined: `examined` of them, those in `open` open, those in `parked`
- * parked, those that were discarded before their turn discarded, the others
- * filtered, without a row.
+ * parked, those in `discarded` are discarded already, the others filtered,
+ * without a row.
  *
  * Under ORDERING_KEY a key is *held* while an ordered message of it waits (or
  * is ambiguous, with POISON_BLOCK) or others of it are parked: all of its
  * messages must be in `parked`, unfiltered: the filter is asked when they are
  * walked. A key of which a message is merely open may be parked or opened.
  *
- * ERR_STALE: also when a position in `open` or `parked` was discarded
- * meanwhile. ERR_CONFLICT: paused; no room; behind a position that holds
+ * ERR_CONFLICT: paused; no room; behind a position that holds
  * ORDERING_STRICT up; opens a key that is held; or something is parked and the
  * ordering is not ORDERING_KEY (any more): that comes first. */
 struct command_grant {
@@ -290,6 +289,10 @@ struct command_grant {
     uint32_t parked_count;
     const uint64_t *parked; /* Ascending; none is in `open`. */
     const uint64_t *parked_keys;
+    /* Those that were discarded before their turn, exactly: one more or less
+     * is ERR_STALE, since a discard, or its undoing, came between. */
+    uint32_t discarded_count;
+    const uint64_t *discarded;
 };
 void command_grant_encode(struct encoder *out, uint64_t time_ms,
                           const struct command_grant *grant);

@@ -54,12 +54,14 @@ void command_grant_encode(struct encoder *out, uint64_t time_ms,
     encoder_u32(out, grant->examined);
     encoder_u32(out, grant->open_count);
     encoder_u32(out, grant->parked_count);
+    encoder_u32(out, grant->discarded_count);
     encoder_u8(out, grant->open_keys != NULL ? GRANT_KEYS : 0);
     positions_encode(out, grant->open, grant->open_count);
     if (grant->open_keys != NULL)
         positions_encode(out, grant->open_keys, grant->open_count);
     positions_encode(out, grant->parked, grant->parked_count);
     positions_encode(out, grant->parked_keys, grant->parked_count);
+    positions_encode(out, grant->discarded, grant->discarded_count);
     command_end(out, begun);
 }
 
@@ -73,6 +75,7 @@ int command_grant_decode(struct slice body, struct arena *arena,
     grant.examined = decoder_u32(&in);
     grant.open_count = decoder_u32(&in);
     grant.parked_count = decoder_u32(&in);
+    grant.discarded_count = decoder_u32(&in);
     uint8_t flags = decoder_u8(&in);
     if (!in.failed && (flags & ~GRANT_KEYS) != 0)
         return ERR_VERSION;
@@ -83,6 +86,9 @@ int command_grant_decode(struct slice body, struct arena *arena,
         rc = positions_take(&in, grant.parked_count, arena, &grant.parked);
     if (rc == 0)
         rc = positions_take(&in, grant.parked_count, arena, &grant.parked_keys);
+    if (rc == 0)
+        rc =
+            positions_take(&in, grant.discarded_count, arena, &grant.discarded);
     if (rc == 0 && !decoder_done(&in))
         rc = ERR_CORRUPT;
     if (rc == 0)

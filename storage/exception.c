@@ -46,21 +46,39 @@ int exception_put(struct transaction *transaction, struct encoder *scratch,
     return rc;
 }
 
-int exception_open(struct transaction *transaction, uint32_t publisher_id,
-                   uint64_t position, const struct exception_row *row,
-                   struct error *error)
+int exception_unindex(struct transaction *transaction, uint32_t publisher_id,
+                      uint64_t position, const struct exception_row *row,
+                      struct error *error)
 {
     struct key key = key_of_state(publisher_id, row->state, position);
     struct key due = key_of_due(publisher_id, row->due_ms, position);
-    bool empty = row->attempts == 0;
-    int rc = record_delete(transaction, DATABASE_EXCEPTION_STATE,
+    bool waits = row->state == DELIVERY_RETRYING;
+    int rc = 0;
+    if (row->state != DELIVERY_DELIVERED)
+        rc = record_delete(transaction, DATABASE_EXCEPTION_STATE,
                            key_slice(&key), error);
-    if (rc == 0)
+    if (rc == 0 && waits)
         rc = record_delete(transaction, DATABASE_RETRY_DUE, key_slice(&due),
                            error);
-    if (rc != 0 || !empty)
+    return rc;
+}
+
+int exception_open(struct transaction *transaction, uint32_t publisher_id,
+                   uint64_t position, const struct exception_row *row,
+                   bool *ret_kept, struct error *error)
+{
+    *ret_kept = row->attempts > 0 || row->holds > 0 || row->budget_from > 0 ||
+                row->replay_id != 0 || row->history.count > 0;
+    int rc = exception_unindex(transaction, publisher_id, position, row, error);
+    if (rc != 0 || *ret_kept)
         return rc;
-    key = key_of_position(publisher_id, position);
+    return exception_delete(transaction, publisher_id, position, error);
+}
+
+int exception_delete(struct transaction *transaction, uint32_t publisher_id,
+                     uint64_t position, struct error *error)
+{
+    struct key key = key_of_position(publisher_id, position);
     return record_delete(transaction, DATABASE_EXCEPTION, key_slice(&key),
                          error);
 }

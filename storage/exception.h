@@ -24,10 +24,17 @@ int exception_get(struct transaction *transaction, uint32_t publisher_id,
 int exception_put(struct transaction *transaction, struct encoder *scratch,
                   uint32_t publisher_id, uint64_t position,
                   const struct exception_row *row, struct error *error);
-/* Takes a retry out of the indexes, since it becomes open; a row that keeps
- * nothing goes as well. */
+/* Takes the row out of the indexes that lead to it, since its state changes;
+ * the row itself stays. */
+int exception_unindex(struct transaction *transaction, uint32_t publisher_id,
+                      uint64_t position, const struct exception_row *row,
+                      struct error *error);
+/* The same for a retry that becomes open; a row that keeps nothing goes as
+ * well, and *ret_kept says so. */
 int exception_open(struct transaction *transaction, uint32_t publisher_id,
                    uint64_t position, const struct exception_row *row,
-                   struct error *error);
+                   bool *ret_kept, struct error *error);
+int exception_delete(struct transaction *transaction, uint32_t publisher_id,
+                     uint64_t position, struct error *error);
 
 #endif

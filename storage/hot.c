@@ -9,7 +9,14 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { OPEN_SIZE = 8 + 4 + 1 };
+enum { OPEN_SIZE_MIN = 8 + 4 + 1 };
+enum open_flag {
+    OPEN_DOUBT = 1,
+    OPEN_ORDERED = 2,
+    OPEN_RECORDED = 4,
+    OPEN_KEY = 8, /* It follows. */
+    OPEN_FLAGS = 15,
+};
 
 void hot_close(struct hot *hot)
 {
@@ -31,8 +38,23 @@ void hot_close(struct hot *hot)
     X(ambiguous)                                                               \
     X(retrying)                                                                \
     X(parked)                                                                  \
+    X(ordered_waits)                                                           \
+    X(ordered_stuck)                                                           \
+    X(throttled_until_ms)                                                      \
     X(last_delivered_ms)                                                       \
     X(last_error_ms)
+
+static void open_encode(struct encoder *out, const struct open_position *open)
+{
+    encoder_u64(out, open->position);
+    encoder_u32(out, open->attempt);
+    encoder_u8(out, (uint8_t)((open->doubt ? OPEN_DOUBT : 0) |
+                              (open->ordered ? OPEN_ORDERED : 0) |
+                              (open->recorded ? OPEN_RECORDED : 0) |
+                              (open->key != 0 ? OPEN_KEY : 0)));
+    if (open->key != 0)
+        encoder_u64(out, open->key);
+}
 
 void hot_encode(struct encoder *out, const struct hot *hot)
 {
@@ -41,21 +63,17 @@ void hot_encode(struct encoder *out, const struct hot *hot)
 #undef HOT_WRITE
     if (hot->last_error_ms != 0)
         attempt_encode(out, &hot->last_error);
-    /* Room for the circuit's state, which has a length of its own. */
-    encoder_string(out, slice_of(NULL, 0));
+    circuit_encode(out, &hot->circuit);
     encoder_u32(out, hot->open_count);
-    for (uint32_t i = 0; i < hot->open_count; i++) {
-        encoder_u64(out, hot->open[i].position);
-        encoder_u32(out, hot->open[i].attempt);
-        encoder_u8(out, hot->open[i].doubt);
-    }
+    for (uint32_t i = 0; i < hot->open_count; i++)
+        open_encode(out, &hot->open[i]);
 }
 
 static int open_decode(struct decoder *in, struct hot *hot)
 {
     uint32_t count = decoder_u32(in);
     if (in->failed || count > BOUND_OPEN_POSITIONS ||
-        decoder_left(in) != (size_t)count * OPEN_SIZE)
+        decoder_left(in) < (size_t)count * OPEN_SIZE_MIN)
         return ERR_CORRUPT;
     if (count > 0)
         hot->open = memory_new(count * sizeof *hot->open);
@@ -65,11 +83,17 @@ static int open_decode(struct decoder *in, struct hot *hot)
         struct open_position *open = &hot->open[i];
         open->position = decoder_u64(in);
         open->attempt = decoder_u32(in);
-        open->doubt = decoder_u8(in) != 0;
-        if (i > 0 && open[-1].position >= open->position)
+        uint8_t flags = decoder_u8(in);
+        open->key = (flags & OPEN_KEY) != 0 ? decoder_u64(in) : 0;
+        if (in->failed || (i > 0 && open[-1].position >= open->position))
             return ERR_CORRUPT;
+        if ((flags & ~OPEN_FLAGS) != 0)
+            return ERR_VERSION;
+        open->doubt = (flags & OPEN_DOUBT) != 0;
+        open->ordered = (flags & OPEN_ORDERED) != 0;
+        open->recorded = (flags & OPEN_RECORDED) != 0;
     }
-    return 0;
+    return decoder_done(in) ? 0 : ERR_CORRUPT;
 }
 
 int hot_decode(struct slice content, struct hot *ret_hot)
@@ -87,11 +111,13 @@ int hot_decode(struct slice content, struct hot *ret_hot)
         if (rc == 0)
             hot_set_error(hot, hot->last_error_ms, &attempt);
     }
-    struct slice circuit = decoder_string(&in);
-    if (rc == 0 && circuit.length > 0)
-        rc = ERR_VERSION;
+    struct circuit circuit;
     if (rc == 0)
+        rc = circuit_decode(&in, &circuit);
+    if (rc == 0) {
+        hot_set_circuit(hot, &circuit);
         rc = open_decode(&in, hot);
+    }
     if (rc != 0)
         hot_close(hot);
     return rc;
@@ -153,15 +179,29 @@ void hot_shut(struct hot *hot, struct open_position *open)
     hot->open_count--;
 }
 
+/* What is set may be what was there: the texts may overlap. */
+static void take_response(struct attempt *attempt, uint8_t *text,
+                          struct slice response)
+{
+    size_t length = response.length;
+    if (length > BOUND_RESPONSE_KEPT_OLD)
+        length = BOUND_RESPONSE_KEPT_OLD;
+    if (length > 0)
+        memmove(text, response.data, length);
+    attempt->response = slice_of(text, length);
+}
+
 void hot_set_error(struct hot *hot, uint64_t time_ms,
                    const struct attempt *attempt)
 {
-    size_t length = attempt->response.length;
-    if (length > sizeof hot->last_error_text)
-        length = sizeof hot->last_error_text;
-    if (length > 0)
-        memcpy(hot->last_error_text, attempt->response.data, length);
     hot->last_error = *attempt;
-    hot->last_error.response = slice_of(hot->last_error_text, length);
+    take_response(&hot->last_error, hot->last_error_text, attempt->response);
     hot->last_error_ms = time_ms;
+}
+
+void hot_set_circuit(struct hot *hot, const struct circuit *circuit)
+{
+    hot->circuit = *circuit;
+    take_response(&hot->circuit.error, hot->circuit_text,
+                  circuit->error.response);
 }

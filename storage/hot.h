@@ -33,17 +33,24 @@ struct hot {
     uint64_t ambiguous;
     uint64_t retrying; /* Waiting for their next attempt. */
     uint64_t parked;   /* Behind a blocked key. */
+    /* Those that hold their place in the order: of the retrying, and of the
+     * ambiguous, which block for POISON_BLOCK only. */
+    uint64_t ordered_waits;
+    uint64_t ordered_stuck;
+    uint64_t throttled_until_ms; /* By Retry-After; 0: not. */
     uint64_t last_delivered_ms;
     uint64_t last_error_ms; /* 0: none yet. */
     struct attempt last_error;
     uint8_t last_error_text[BOUND_RESPONSE_KEPT_OLD]; /* Its response. */
+    struct circuit circuit;
+    uint8_t circuit_text[BOUND_RESPONSE_KEPT_OLD]; /* Its error's response. */
     struct open_position *open; /* Owned; ascending by position. */
     uint32_t open_count;
     uint32_t open_capacity;
 };
 
-/* A struct hot must not be copied by value while last_error is set: its
- * response points into the struct itself. */
+/* A struct hot must not be copied by value while an error is set: its response
+ * points into the struct itself. */
 void hot_close(struct hot *hot);
 void hot_encode(struct encoder *out, const struct hot *hot);
 /* Fills an unused struct, to be closed. 0, ERR_CORRUPT or ERR_VERSION; then
@@ -59,8 +66,9 @@ struct open_position *hot_find(struct hot *hot, uint64_t position);
  * BOUND_OPEN_POSITIONS. */
 void hot_open(struct hot *hot, struct open_position position);
 void hot_shut(struct hot *hot, struct open_position *open);
-/* Copies the response, cut. */
+/* Both copy the response, cut. */
 void hot_set_error(struct hot *hot, uint64_t time_ms,
                    const struct attempt *attempt);
+void hot_set_circuit(struct hot *hot, const struct circuit *circuit);
 
 #endif

@@ -10,15 +10,22 @@
 
 /* ---- Objects ---- */
 
+void machine_set_options(struct topic_state *topic, struct slice options)
+{
+    uint8_t *copy = memory_new(options.length);
+    memcpy(copy, options.data, options.length);
+    free((void *)topic->row.options.data);
+    topic->row.options = slice_of(copy, options.length);
+}
+
 struct topic_state *machine_add_topic(struct store *store, uint32_t id,
                                       const struct topic_row *row)
 {
     struct topic_state *topic = memory_new_zeroed(1, sizeof *topic);
-    uint8_t *options = memory_new(row->options.length);
-    memcpy(options, row->options.data, row->options.length);
     topic->id = id;
     topic->row = *row;
-    topic->row.options = slice_of(options, row->options.length);
+    topic->row.options = slice_of(NULL, 0);
+    machine_set_options(topic, row->options);
     table_set(&store->topics, id, topic);
     return topic;
 }
@@ -48,17 +55,38 @@ static void publisher_free(struct publisher_state *publisher)
     free(publisher);
 }
 
+void machine_know_options(struct publisher_state *publisher,
+                          const struct publisher_options *options)
+{
+    publisher->guarantee = options->guarantee;
+    publisher->ordering = options->ordering;
+    publisher->on_poison = options->on_poison;
+}
+
+static void dirty_remove(struct dirty_list *list, const void *object)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->objects[i] == object) {
+            list->objects[i] = list->objects[--list->count];
+            return;
+        }
+}
+
 void machine_drop_publisher(struct store *store,
                             struct publisher_state *publisher)
 {
-    struct dirty_list *dirty = &store->dirty_publishers;
-    for (size_t i = 0; publisher->dirty && i < dirty->count; i++)
-        if (dirty->objects[i] == publisher) {
-            dirty->objects[i] = dirty->objects[--dirty->count];
-            publisher->dirty = false;
-        }
+    if (publisher->dirty)
+        dirty_remove(&store->dirty_publishers, publisher);
     table_set(&store->publishers, publisher->id, NULL);
     publisher_free(publisher);
+}
+
+void machine_drop_topic(struct store *store, struct topic_state *topic)
+{
+    if (topic->dirty)
+        dirty_remove(&store->dirty_topics, topic);
+    table_set(&store->topics, topic->id, NULL);
+    topic_free(topic);
 }
 
 void machine_close(struct store *store)
@@ -72,7 +100,7 @@ void machine_close(struct store *store)
     free(store->dirty_topics.objects);
     free(store->dirty_publishers.objects);
     free(store->gathered.pieces);
-    free(store->gathered.topics);
+    free(store->gathered.notes);
     encoder_close(&store->scratch);
     arena_close(&store->arena);
 }
@@ -132,7 +160,7 @@ int machine_put_topic(struct store *store, const struct topic_state *topic,
     return put_scratch(store, DATABASE_TOPIC, key_of_u32(topic->id), error);
 }
 
-static_assert(sizeof(struct global_row) == 16 + 3 * 8 + 2 * 4,
+static_assert(sizeof(struct global_row) == 16 + 4 * 8 + 2 * 4,
               "no padding: rows are compared as bytes");
 
 static int flush_global(struct store *store, struct error *error)
@@ -201,7 +229,7 @@ static int load_publisher(struct store *store, const struct cursor *at)
     struct publisher_state *publisher = machine_add_publisher(store, id);
     publisher->topic_id = row.topic_id;
     publisher->paused = row.paused;
-    publisher->guarantee = row.options.guarantee;
+    machine_know_options(publisher, &row.options);
     return 0;
 }
 

@@ -34,13 +34,22 @@ struct publisher_state {
     bool dirty;
     bool paused;
     enum guarantee guarantee;
+    enum ordering ordering;
+    enum poison on_poison;
     struct hot hot;
 };
 
 /* The messages of the entry that is being applied. */
+struct gathered_note {
+    uint64_t id;
+    uint64_t position; /* 0: scheduled. */
+    uint64_t key;      /* key_hash() */
+    uint64_t schedule_ms;
+    uint32_t topic_id;
+};
 struct gathered {
     struct body_piece *pieces;   /* Borrow from the entry. */
-    struct topic_state **topics; /* Of each. */
+    struct gathered_note *notes; /* Of each. */
     size_t count;
     size_t capacity;
 };
@@ -96,9 +105,16 @@ machine_publisher(const struct store *store, uint32_t id)
 struct topic_state *machine_add_topic(struct store *store, uint32_t id,
                                       const struct topic_row *row);
 struct publisher_state *machine_add_publisher(struct store *store, uint32_t id);
+/* What apply must know of the options at any time. */
+void machine_know_options(struct publisher_state *publisher,
+                          const struct publisher_options *options);
 /* Forgets and frees it. */
 void machine_drop_publisher(struct store *store,
                             struct publisher_state *publisher);
+
+/* Copies; what was there is freed. */
+void machine_set_options(struct topic_state *topic, struct slice options);
+void machine_drop_topic(struct store *store, struct topic_state *topic);
 
 /* It will be written at the end of the entry. */
 void machine_touch_topic(struct store *store, struct topic_state *topic);

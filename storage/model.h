@@ -98,7 +98,8 @@ struct publisher {
     X(ATTEMPT_HTTP_4XX, 7, "http_4xx")                                         \
     X(ATTEMPT_HTTP_5XX, 8, "http_5xx")                                         \
     X(ATTEMPT_PROTOCOL, 9, "protocol")                                         \
-    X(ATTEMPT_HTTP_1XX, 10, "http_1xx")
+    X(ATTEMPT_HTTP_1XX, 10, "http_1xx")                                        \
+    X(ATTEMPT_EXPIRED, 11, "expired") /* expire_after_seconds is over. */
 enum attempt_class {
 #define ATTEMPT_ENUM(name, number, text) name = (number),
     ATTEMPT_CLASSES(ATTEMPT_ENUM)
@@ -200,6 +201,12 @@ struct message {
     struct slice attributes;  /* Encoded; walk with attribute_next(). */
     struct slice payload;     /* As published. */
 };
+
+/* It was scheduled for later than it came: it has no position at first. */
+static inline bool message_is_later(const struct message *message)
+{
+    return message->schedule_ms > message->received_ms;
+}
 
 /* What stands for a message's key in the order. Two keys that share a hash
  * (one in 2^64) are delivered as if they were one. Never 0; 0 for no key. */

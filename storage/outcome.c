@@ -55,6 +55,19 @@ static int run_to_join(struct transaction *transaction, uint32_t publisher_id,
     return rc;
 }
 
+static int run_write(struct transaction *transaction, struct encoder *scratch,
+                     uint32_t publisher_id, const struct outcome_run *run,
+                     struct error *error)
+{
+    struct key key = key_of_position(publisher_id, run->first_position);
+    if (run->count == 0)
+        return record_delete(transaction, DATABASE_OUT, key_slice(&key), error);
+    scratch->length = 0;
+    outcome_run_encode(scratch, run);
+    return record_put(transaction, DATABASE_OUT, key_slice(&key),
+                      encoder_slice(scratch), error);
+}
+
 static int by_position(const void *a, const void *b)
 {
     uint64_t left = ((const struct settled *)a)->position;
@@ -76,41 +89,64 @@ int outcome_put(struct transaction *transaction, struct encoder *scratch,
             return rc;
         while (i < count && outcome_run_takes(&run, items[i].position))
             outcome_run_add(&run, &items[i++]);
-        scratch->length = 0;
-        outcome_run_encode(scratch, &run);
-        struct key key = key_of_position(publisher_id, run.first_position);
-        rc = record_put(transaction, DATABASE_OUT, key_slice(&key),
-                        encoder_slice(scratch), error);
+        rc = run_write(transaction, scratch, publisher_id, &run, error);
         if (rc != 0)
             return rc;
     }
     return 0;
 }
 
-int outcome_find(struct transaction *transaction, uint32_t publisher_id,
-                 uint64_t position, struct settled *ret_item,
-                 struct error *error)
+/* The run that holds the position. ERR_NOT_FOUND. */
+static int run_of(struct transaction *transaction, uint32_t publisher_id,
+                  uint64_t position, struct outcome_run *ret_run,
+                  struct error *error)
 {
     struct cursor cursor = {0};
-    struct outcome_run run = {0};
-    const struct settled *item = NULL;
     int rc = cursor_open(transaction, DATABASE_OUT, &cursor, error);
     if (rc != 0)
         return rc;
-    rc = run_before(&cursor, publisher_id, position, &run, error);
-    while (rc == 0) {
-        item = outcome_run_find(&run, position);
-        if (item != NULL)
-            break;
-        if (position - run.first_position >= RUN_OUTCOMES_SPAN)
+    rc = run_before(&cursor, publisher_id, position, ret_run, error);
+    while (rc == 0 && outcome_run_find(ret_run, position) == NULL) {
+        if (position - ret_run->first_position >= RUN_OUTCOMES_SPAN)
             rc = ERR_NOT_FOUND;
         else
             rc = cursor_previous(&cursor, error);
         if (rc == 0)
-            rc = run_here(&cursor, publisher_id, &run, error);
+            rc = run_here(&cursor, publisher_id, ret_run, error);
     }
     cursor_close(&cursor);
-    if (rc == 0)
-        *ret_item = *item;
     return rc == ERR_END ? ERR_NOT_FOUND : rc;
+}
+
+int outcome_find(struct transaction *transaction, uint32_t publisher_id,
+                 uint64_t position, struct settled *ret_item,
+                 struct error *error)
+{
+    struct outcome_run run = {0};
+    int rc = run_of(transaction, publisher_id, position, &run, error);
+    if (rc == 0)
+        *ret_item = *outcome_run_find(&run, position);
+    return rc;
+}
+
+/* A run is written once for all that leave it. */
+int outcome_remove(struct transaction *transaction, struct encoder *scratch,
+                   uint32_t publisher_id, const uint64_t *positions,
+                   uint32_t count, struct error *error)
+{
+    struct outcome_run run = {0};
+    for (uint32_t i = 0; i < count;) {
+        int rc = run_of(transaction, publisher_id, positions[i], &run, error);
+        if (rc == ERR_NOT_FOUND) {
+            i++;
+            continue;
+        }
+        while (i < count && outcome_run_remove(&run, positions[i]))
+            i++;
+        if (rc == 0)
+            rc = run_write(transaction, scratch, publisher_id, &run, error);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
 }

@@ -17,6 +17,11 @@
 int outcome_put(struct transaction *transaction, struct encoder *scratch,
                 uint32_t publisher_id, struct settled *items, uint32_t count,
                 struct error *error);
+/* Removes what was settled of these positions (ascending); those that were not
+ * are no matter. */
+int outcome_remove(struct transaction *transaction, struct encoder *scratch,
+                   uint32_t publisher_id, const uint64_t *positions,
+                   uint32_t count, struct error *error);
 /* ERR_NOT_FOUND. */
 int outcome_find(struct transaction *transaction, uint32_t publisher_id,
                  uint64_t position, struct settled *ret_item,

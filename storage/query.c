@@ -1,6 +1,8 @@
 /* Topics, publishers and their counters. */
 #include "storage/query.h"
 
+#include "storage/blocked.h"
+#include "storage/exception.h"
 #include "storage/view.h"
 
 int query_identity(struct view *view, struct cluster_identity *ret,
@@ -108,6 +110,23 @@ int query_topics(struct view *view, uint32_t after_id, uint32_t limit,
     return 0;
 }
 
+int query_topic(struct view *view, uint32_t id, struct arena *arena,
+                struct topic *ret_topic, struct error *error)
+{
+    int rc = view_topic(view, id, arena, ret_topic, error);
+    return rc == ERR_NOT_FOUND
+               ? error_set(error, rc, "topic %u: %s", id, error_text(rc))
+               : rc;
+}
+
+int query_topic_purges(struct view *view, uint32_t limit, struct arena *arena,
+                       uint32_t **ret_ids, uint32_t *ret_count,
+                       struct error *error)
+{
+    return view_ids(view, DATABASE_TOPIC_PURGE, 0, limit, arena, ret_ids,
+                    ret_count, error);
+}
+
 /* ---- Publishers ---- */
 
 /* The first position that waits in this state; 0: none. */
@@ -130,7 +149,49 @@ static int first_in_state(struct view *view, uint32_t publisher_id,
     return rc == ERR_END ? 0 : rc;
 }
 
-/* The least of next, first open and first retrying. */
+static int first_parked(struct view *view, uint32_t publisher_id,
+                        const struct hot *hot, uint64_t *position,
+                        struct error *error)
+{
+    uint64_t key;
+    uint64_t parked;
+    if (hot->parked == 0)
+        return 0;
+    int rc =
+        blocked_first(&view->transaction, publisher_id, &key, &parked, error);
+    if (rc == 0 && parked < *position)
+        *position = parked;
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+/* As far as a read may go: behind so many, the next one will do. */
+static int skip_discarded(struct view *view, uint32_t publisher_id,
+                          uint32_t topic_id, const struct hot *hot,
+                          uint64_t *position, struct error *error)
+{
+    struct log_walk walk = {0};
+    struct log_pair pair;
+    if (hot->ahead == 0)
+        return 0;
+    int rc =
+        log_walk_open(&view->transaction, topic_id, hot->next, &walk, error);
+    for (uint32_t i = 0; rc == 0 && i < BOUND_READ_RECORDS; i++) {
+        struct exception_row row;
+        rc = log_walk_next(&walk, &pair, error);
+        if (rc != 0)
+            break;
+        *position = pair.position;
+        rc = exception_get(&view->transaction, publisher_id, pair.position,
+                           &row, error);
+        if (rc != 0)
+            break;
+    }
+    log_walk_close(&walk);
+    return rc == ERR_NOT_FOUND || rc == ERR_END ? 0 : rc;
+}
+
+/* The least of next, first open, first retrying and first parked. What was
+ * discarded before its turn is passed over. */
 static int oldest(struct view *view, uint32_t publisher_id, uint32_t topic_id,
                   const struct hot *hot, uint64_t *ret_received_ms,
                   struct error *error)
@@ -148,23 +209,34 @@ static int oldest(struct view *view, uint32_t publisher_id, uint32_t topic_id,
         position = retrying;
     if (hot->open_count > 0 && hot->open[0].position < position)
         position = hot->open[0].position;
+    rc = first_parked(view, publisher_id, hot, &position, error);
+    if (rc == 0 && position == hot->next)
+        rc =
+            skip_discarded(view, publisher_id, topic_id, hot, &position, error);
     *ret_received_ms = 0;
-    rc = view_first_message(view, topic_id, position, &message, error);
+    if (rc == 0)
+        rc = view_first_message(view, topic_id, position, &message, error);
     if (rc == 0)
         *ret_received_ms = message.received_ms;
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
 static int counts_fill(struct view *view, const struct publisher *publisher,
-                       uint64_t topic_messages, struct arena *arena,
-                       struct publisher_counts *ret, struct error *error)
+                       const struct topic *topic, struct arena *arena,
+                       struct publisher_view *ret_view, struct error *error)
 {
     struct hot hot;
+    struct publisher_counts *ret = &ret_view->counts;
     int rc = view_hot(view, publisher->id, &hot, error);
     if (rc != 0)
         return rc;
+    view_circuit(&hot, arena, &ret_view->circuit);
+    ret_view->throttled_until_ms = hot.throttled_until_ms;
     *ret = (struct publisher_counts){
-        .backlog = hot_backlog(&hot, topic_messages),
+        .backlog = hot_backlog(&hot, topic->messages),
+        .scheduled = topic->scheduled,
+        .parked = hot.parked,
+        .ordered_waits = hot.ordered_waits,
         .open = hot.open_count,
         .retrying = hot.retrying,
         .dead = hot.dead,
@@ -181,6 +253,9 @@ static int counts_fill(struct view *view, const struct publisher *publisher,
         rc = oldest(view, publisher->id, publisher->topic_id, &hot,
                     &ret->oldest_undelivered_ms, error);
     hot_close(&hot);
+    if (rc == 0)
+        rc =
+            view_first_due(view, publisher->id, &ret_view->first_due_ms, error);
     return rc;
 }
 
@@ -198,8 +273,7 @@ int query_publisher(struct view *view, uint32_t id, struct arena *arena,
     if (rc != 0)
         return rc;
     ret->publisher.topic = topic.options.name;
-    return counts_fill(view, &ret->publisher, topic.messages, arena,
-                       &ret->counts, error);
+    return counts_fill(view, &ret->publisher, &topic, arena, ret, error);
 }
 
 int query_publishers(struct view *view, uint32_t topic_id, uint32_t after_id,

@@ -75,6 +75,7 @@ int query_publisher(struct view *view, uint32_t id, struct arena *arena,
 struct message_view {
     struct message message;
     struct slice topic; /* Its name. */
+    uint64_t position;  /* 0: it is scheduled. */
     struct delivery *deliveries;
     uint32_t delivery_count;
 };

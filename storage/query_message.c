@@ -3,8 +3,10 @@
  * Nothing is written per message and publisher while all goes well; the state
  * is derived: open, else what `exc` says, else what `out` says, else pending
  * at or behind `next`, else filtered, which has no row. */
+#include "storage/blocked.h"
 #include "storage/exception.h"
 #include "storage/outcome.h"
+#include "storage/position.h"
 #include "storage/query.h"
 #include "storage/view.h"
 
@@ -24,6 +26,11 @@ static void take_exception(struct delivery *delivery,
 {
     delivery->state = row->state;
     delivery->attempts = row->attempts;
+    delivery->budget_from = row->budget_from;
+    delivery->holds = row->holds;
+    delivery->replay_id = row->replay_id;
+    delivery->ordered = row->ordered;
+    delivery->since_ms = row->since_ms;
     delivery->maybe_duplicate = row->doubt;
     if (row->state == DELIVERY_RETRYING)
         delivery->next_attempt_ms = row->due_ms;
@@ -39,14 +46,8 @@ static void take_settled(struct delivery *delivery, const struct settled *item)
     delivery->processed_ms = item->processed_ms;
     delivery->maybe_duplicate = item->maybe_duplicate;
     delivery->history_count = 1;
-    delivery->history[0] = (struct attempt){
-        .number = item->attempts,
-        .class = item->class,
-        .status = item->status,
-        .started_ms = item->started_ms,
-        .duration_ms = item->duration_ms,
-        .maybe_duplicate = item->maybe_duplicate,
-    };
+    delivery->history[0] = settled_attempt(item);
+    delivery->since_ms = item->processed_ms;
 }
 
 /* Open: the attempt that is under way is not among those made. */
@@ -54,18 +55,37 @@ static void take_open(struct delivery *delivery,
                       const struct open_position *open)
 {
     delivery->open = true;
+    delivery->ordered = open->ordered;
+    delivery->since_ms = 0;
     delivery->state = open->attempt > 1 ? DELIVERY_RETRYING : DELIVERY_PENDING;
     delivery->attempts = open->attempt - 1;
     delivery->maybe_duplicate = open->doubt;
     delivery->next_attempt_ms = 0;
 }
 
-static int derive(struct view *view, struct hot *hot, uint64_t position,
-                  struct arena *arena, struct delivery *delivery,
-                  struct error *error)
+/* Nothing is written of what is parked or filtered. */
+static int derive_rowless(struct view *view, struct hot *hot, uint64_t position,
+                          uint64_t key, struct delivery *delivery,
+                          struct error *error)
+{
+    struct settled item;
+    int rc = outcome_find(&view->transaction, delivery->publisher_id, position,
+                          &item, error);
+    if (rc == 0)
+        take_settled(delivery, &item);
+    if (rc != ERR_NOT_FOUND)
+        return rc;
+    rc = parked_is(&view->transaction, hot, delivery->publisher_id, key,
+                   position, &delivery->parked, error);
+    delivery->state = delivery->parked ? DELIVERY_PENDING : DELIVERY_FILTERED;
+    return rc;
+}
+
+int view_derive(struct view *view, struct hot *hot, uint64_t position,
+                uint64_t key, struct arena *arena, struct delivery *delivery,
+                struct error *error)
 {
     struct exception_row row;
-    struct settled item;
     const struct open_position *open = hot_find(hot, position);
     int rc = exception_get(&view->transaction, delivery->publisher_id, position,
                            &row, error);
@@ -77,22 +97,16 @@ static int derive(struct view *view, struct hot *hot, uint64_t position,
     }
     if (rc != ERR_NOT_FOUND)
         return rc;
-    if (position >= hot->next) {
-        delivery->state = DELIVERY_PENDING;
-        return 0;
-    }
-    rc = outcome_find(&view->transaction, delivery->publisher_id, position,
-                      &item, error);
-    if (rc == 0)
-        take_settled(delivery, &item);
-    else if (rc == ERR_NOT_FOUND)
-        delivery->state = DELIVERY_FILTERED;
-    return rc == ERR_NOT_FOUND ? 0 : rc;
+    if (position < hot->next)
+        return derive_rowless(view, hot, position, key, delivery, error);
+    delivery->state = DELIVERY_PENDING;
+    return 0;
 }
 
-/* *ret_wanted: the publisher had started when the message came. */
+/* *ret_wanted: the publisher had started when the message took its place; what
+ * is scheduled will stand behind every start. */
 static int delivery_fill(struct view *view, uint32_t publisher_id,
-                         uint64_t position, struct arena *arena,
+                         uint64_t position, uint64_t key, struct arena *arena,
                          struct delivery *delivery, bool *ret_wanted,
                          struct error *error)
 {
@@ -106,34 +120,39 @@ static int delivery_fill(struct view *view, uint32_t publisher_id,
         rc = view_hot(view, publisher_id, &hot, error);
     if (rc != 0)
         return rc;
-    *ret_wanted = position >= hot.start;
+    *ret_wanted = position == 0 || position >= hot.start;
     *delivery = (struct delivery){
         .publisher_id = publisher_id,
         .target = publisher.options.target,
         .type = publisher.options.type,
+        .state = DELIVERY_SCHEDULED,
     };
-    if (*ret_wanted)
-        rc = derive(view, &hot, position, arena, delivery, error);
+    if (*ret_wanted && position != 0)
+        rc = view_derive(view, &hot, position, key, arena, delivery, error);
     hot_close(&hot);
     return rc;
 }
 
-static int deliveries_fill(struct view *view, uint32_t topic_id,
-                           uint32_t publishers, uint64_t position,
-                           struct arena *arena, struct message_view *ret,
-                           struct error *error)
+int view_deliveries(struct view *view, uint64_t position, struct arena *arena,
+                    struct message_view *ret, struct error *error)
 {
     uint32_t *ids;
     uint32_t count;
-    int rc = view_topic_publishers(view, topic_id, 0, publishers, arena, &ids,
-                                   &count, error);
+    struct topic topic;
+    uint64_t key = key_hash(ret->message.key);
+    int rc = view_topic(view, ret->message.topic_id, arena, &topic, error);
+    if (rc == 0)
+        rc = view_topic_publishers(view, topic.id, 0, topic.publishers, arena,
+                                   &ids, &count, error);
     if (rc != 0)
         return rc;
+    ret->topic = topic.options.name;
+    ret->position = position;
     ret->deliveries = arena_take(arena, count * sizeof *ret->deliveries);
     ret->delivery_count = 0;
     for (uint32_t i = 0; rc == 0 && i < count; i++) {
         bool want;
-        rc = delivery_fill(view, ids[i], position, arena,
+        rc = delivery_fill(view, ids[i], position, key, arena,
                            &ret->deliveries[ret->delivery_count], &want, error);
         if (rc == 0 && want)
             ret->delivery_count++;
@@ -141,24 +160,18 @@ static int deliveries_fill(struct view *view, uint32_t topic_id,
     return rc;
 }
 
+/* A message whose topic was deleted is gone, though its bytes may be there. */
 int query_message(struct view *view, uint64_t id, struct arena *arena,
                   struct message_view *ret, struct error *error)
 {
-    struct topic topic;
+    uint64_t position;
     int rc = view_message(view, id, arena, &ret->message, error);
-    if (rc == ERR_NOT_FOUND)
-        return error_set(error, rc, "message %llu: %s", (unsigned long long)id,
-                         error_text(rc));
-    if (rc != 0)
-        return rc;
-    rc = view_topic(view, ret->message.topic_id, arena, &topic, error);
-    if (rc == ERR_NOT_FOUND)
-        rc = error_set(error, ERR_CORRUPT, "topic %u is missing",
-                       ret->message.topic_id);
-    if (rc != 0)
-        return rc;
-    ret->topic = topic.options.name;
-    /* A message that was never scheduled stands at its id. */
-    return deliveries_fill(view, topic.id, topic.publishers, ret->message.id,
-                           arena, ret, error);
+    if (rc == 0)
+        rc = position_of(&view->transaction, &ret->message, &position, error);
+    if (rc == 0)
+        rc = view_deliveries(view, position, arena, ret, error);
+    return rc == ERR_NOT_FOUND
+               ? error_set(error, rc, "message %llu: %s",
+                           (unsigned long long)id, error_text(rc))
+               : rc;
 }

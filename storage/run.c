@@ -252,3 +252,26 @@ const struct settled *outcome_run_find(const struct outcome_run *run,
         return NULL;
     return &run->items[index];
 }
+
+bool outcome_run_remove(struct outcome_run *run, uint64_t position)
+{
+    uint32_t index = outcome_index(run, position);
+    if (index == run->count || run->items[index].position != position)
+        return false;
+    memmove(&run->items[index], &run->items[index + 1],
+            (run->count - index - 1) * sizeof run->items[0]);
+    run->count--;
+    return true;
+}
+
+struct attempt settled_attempt(const struct settled *item)
+{
+    return (struct attempt){
+        .number = item->attempts,
+        .class = item->class,
+        .status = item->status,
+        .started_ms = item->started_ms,
+        .duration_ms = item->duration_ms,
+        .maybe_duplicate = item->maybe_duplicate,
+    };
+}

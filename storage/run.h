@@ -95,6 +95,9 @@ struct settled {
     uint64_t processed_ms;
 };
 
+/* The one attempt that is known of it. */
+struct attempt settled_attempt(const struct settled *item);
+
 struct outcome_run {
     uint64_t first_position;
     struct settled items[RUN_OUTCOMES_MAX]; /* Ascending by position. */
@@ -107,6 +110,8 @@ void outcome_run_encode(struct encoder *out, const struct outcome_run *run);
 bool outcome_run_takes(const struct outcome_run *run, uint64_t position);
 /* Puts it in its place; one that is there already is replaced. */
 void outcome_run_add(struct outcome_run *run, const struct settled *item);
+/* Leaves it out; false when it is not there. */
+bool outcome_run_remove(struct outcome_run *run, uint64_t position);
 /* NULL when it is not there. */
 const struct settled *outcome_run_find(const struct outcome_run *run,
                                        uint64_t position);

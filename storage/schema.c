@@ -100,6 +100,21 @@ struct key key_of_due(uint32_t publisher_id, uint64_t due_ms, uint64_t position)
     return key;
 }
 
+struct key key_of_blocked(uint32_t publisher_id, uint64_t hash)
+{
+    return key_of_position(publisher_id, hash);
+}
+
+struct key key_of_key_index(uint32_t topic_id, uint64_t hash, uint64_t position)
+{
+    return key_of_due(topic_id, hash, position);
+}
+
+struct key key_of_schedule(uint32_t topic_id, uint64_t due_ms, uint64_t id)
+{
+    return key_of_due(topic_id, due_ms, id);
+}
+
 struct key key_of_triple(uint32_t topic_id, enum publisher_type type,
                          struct slice target)
 {
@@ -196,6 +211,7 @@ void global_row_encode(struct encoder *out, const struct global_row *row)
     encoder_u64(out, row->id_space);
     encoder_u64(out, row->clock_ms);
     encoder_u64(out, row->next_message_id);
+    encoder_u64(out, row->next_replay_id);
     encoder_u32(out, row->next_topic_id);
     encoder_u32(out, row->next_publisher_id);
 }
@@ -208,6 +224,7 @@ int global_row_decode(struct slice content, struct global_row *ret_row)
     row.id_space = decoder_u64(&in);
     row.clock_ms = decoder_u64(&in);
     row.next_message_id = decoder_u64(&in);
+    row.next_replay_id = decoder_u64(&in);
     row.next_topic_id = decoder_u32(&in);
     row.next_publisher_id = decoder_u32(&in);
     int rc = ended(&in);
@@ -241,6 +258,8 @@ void topic_row_encode(struct encoder *out, const struct topic_row *row)
     encoder_u64(out, row->gone);
     encoder_u64(out, row->first_position);
     encoder_u64(out, row->last_position);
+    encoder_u64(out, row->scheduled);
+    encoder_u64(out, row->bytes);
     encoder_u32(out, row->publishers);
     encoder_bytes(out, row->options);
 }
@@ -253,6 +272,8 @@ int topic_row_decode(struct slice content, struct topic_row *ret_row)
     ret_row->gone = decoder_u64(&in);
     ret_row->first_position = decoder_u64(&in);
     ret_row->last_position = decoder_u64(&in);
+    ret_row->scheduled = decoder_u64(&in);
+    ret_row->bytes = decoder_u64(&in);
     ret_row->publishers = decoder_u32(&in);
     ret_row->options = decoder_bytes(&in, decoder_left(&in));
     return ended(&in);
@@ -262,8 +283,10 @@ void publisher_row_encode(struct encoder *out, const struct publisher_row *row)
 {
     encoder_u32(out, row->topic_id);
     encoder_u64(out, row->created_ms);
+    encoder_u64(out, row->updated_ms);
     encoder_u8(out, row->paused);
     encoder_u64(out, row->paused_ms);
+    encoder_u32(out, row->paused_by);
     encoder_string(out, row->pause_reason);
     publisher_options_encode(out, &row->options);
 }
@@ -273,8 +296,10 @@ int publisher_row_decode(struct slice content, struct publisher_row *ret_row)
     struct decoder in = decoder_of(content);
     ret_row->topic_id = decoder_u32(&in);
     ret_row->created_ms = decoder_u64(&in);
+    ret_row->updated_ms = decoder_u64(&in);
     ret_row->paused = decoder_u8(&in) != 0;
     ret_row->paused_ms = decoder_u64(&in);
+    ret_row->paused_by = decoder_u32(&in);
     ret_row->pause_reason = decoder_string(&in);
     struct slice options = decoder_bytes(&in, decoder_left(&in));
     return in.failed ? ERR_CORRUPT
@@ -316,11 +341,22 @@ int idempotency_row_decode(struct slice content,
     return rc;
 }
 
+enum exception_flag {
+    EXCEPTION_DOUBT = 1,
+    EXCEPTION_ORDERED = 2,
+    EXCEPTION_FLAGS = 3,
+};
+
 void exception_row_encode(struct encoder *out, const struct exception_row *row)
 {
     encoder_u8(out, (uint8_t)row->state);
-    encoder_u8(out, row->doubt);
+    encoder_u8(out, (uint8_t)((row->doubt ? EXCEPTION_DOUBT : 0) |
+                              (row->ordered ? EXCEPTION_ORDERED : 0)));
+    encoder_u64(out, row->key);
     encoder_u32(out, row->attempts);
+    encoder_u32(out, row->budget_from);
+    encoder_u32(out, row->holds);
+    encoder_u32(out, row->replay_id);
     encoder_u64(out, row->since_ms);
     encoder_u64(out, row->due_ms);
     history_encode(out, &row->history);
@@ -330,15 +366,98 @@ int exception_row_decode(struct slice content, struct exception_row *ret_row)
 {
     struct decoder in = decoder_of(content);
     uint8_t state = decoder_u8(&in);
-    ret_row->doubt = decoder_u8(&in) != 0;
+    uint8_t flags = decoder_u8(&in);
+    ret_row->key = decoder_u64(&in);
     ret_row->attempts = decoder_u32(&in);
+    ret_row->budget_from = decoder_u32(&in);
+    ret_row->holds = decoder_u32(&in);
+    ret_row->replay_id = decoder_u32(&in);
     ret_row->since_ms = decoder_u64(&in);
     ret_row->due_ms = decoder_u64(&in);
     if (in.failed)
         return ERR_CORRUPT;
-    if (state > DELIVERY_FILTERED)
+    if (state > DELIVERY_FILTERED || (flags & ~EXCEPTION_FLAGS) != 0)
         return ERR_VERSION;
     ret_row->state = (enum delivery_state)state;
+    ret_row->doubt = (flags & EXCEPTION_DOUBT) != 0;
+    ret_row->ordered = (flags & EXCEPTION_ORDERED) != 0;
     int rc = history_decode(&in, &ret_row->history);
     return rc != 0 ? rc : ended(&in);
+}
+
+void blocked_row_encode(struct encoder *out, const struct blocked_row *row)
+{
+    encoder_u64(out, row->head);
+    encoder_u32(out, row->waits);
+    encoder_u32(out, row->stuck);
+    encoder_u64(out, row->first_parked);
+    encoder_u64(out, row->parked);
+}
+
+int blocked_row_decode(struct slice content, struct blocked_row *ret_row)
+{
+    struct decoder in = decoder_of(content);
+    ret_row->head = decoder_u64(&in);
+    ret_row->waits = decoder_u32(&in);
+    ret_row->stuck = decoder_u32(&in);
+    ret_row->first_parked = decoder_u64(&in);
+    ret_row->parked = decoder_u64(&in);
+    return ended(&in);
+}
+
+void number_row_encode(struct encoder *out, uint64_t number)
+{
+    encoder_u64(out, number);
+}
+
+int number_row_decode(struct slice content, uint64_t *ret_number)
+{
+    struct decoder in = decoder_of(content);
+    *ret_number = decoder_u64(&in);
+    return ended(&in);
+}
+
+void replay_row_encode(struct encoder *out, const struct replay *replay)
+{
+    encoder_u32(out, replay->publisher_id);
+    encoder_u8(out, (uint8_t)replay->state);
+    encoder_u8(out, replay->any_state);
+    encoder_u8(out, (uint8_t)replay->wanted);
+    encoder_u32(out, replay->actor);
+    encoder_u64(out, replay->from);
+    encoder_u64(out, replay->upto);
+    encoder_u64(out, replay->cursor);
+    encoder_u64(out, replay->matched);
+    encoder_u64(out, replay->done);
+    encoder_u64(out, replay->started_ms);
+    encoder_u64(out, replay->ended_ms);
+    encoder_string(out, replay->filter);
+}
+
+int replay_row_decode(uint32_t id, struct slice content,
+                      struct replay *ret_replay)
+{
+    struct decoder in = decoder_of(content);
+    struct replay replay = {.id = id, .publisher_id = decoder_u32(&in)};
+    uint8_t state = decoder_u8(&in);
+    replay.any_state = decoder_u8(&in) != 0;
+    uint8_t wanted = decoder_u8(&in);
+    replay.actor = decoder_u32(&in);
+    replay.from = decoder_u64(&in);
+    replay.upto = decoder_u64(&in);
+    replay.cursor = decoder_u64(&in);
+    replay.matched = decoder_u64(&in);
+    replay.done = decoder_u64(&in);
+    replay.started_ms = decoder_u64(&in);
+    replay.ended_ms = decoder_u64(&in);
+    replay.filter = decoder_string(&in);
+    int rc = ended(&in);
+    if (rc == 0 && (state > REPLAY_CANCELLED || wanted > DELIVERY_FILTERED))
+        rc = ERR_VERSION;
+    if (rc != 0)
+        return rc;
+    replay.state = (enum replay_state)state;
+    replay.wanted = (enum delivery_state)wanted;
+    *ret_replay = replay;
+    return 0;
 }

@@ -3,8 +3,8 @@
  * Keys are big-endian, so that LMDB's order is the numbers' order; rows are
  * little-endian. What one batch wrote together is one row, a run (run.h). The
  * numbers of the databases seed the checksums: they are frozen, as are the
- * formats. A change of any of them is a new SCHEMA_FORMAT. Format 2 added idem
- * and idem_time; a store of format 1 becomes one of format 2 when it is opened.
+ * formats. A change of any of them is a new SCHEMA_FORMAT. Formats 1 and 2 were
+ * never in the field: a store that has one of them is refused.
  *
  *     database    key                               row
  *     meta        name                              of this file: format,
@@ -22,7 +22,14 @@
  *     exc         publisher u32, position u64       state, attempts kept
  *     exs         publisher u32, state u8, position -
  *     rdue        publisher u32, due ms, position   -
+ *     bkey        publisher u32, key hash u64       what waits, what is parked
+ *     bfirst      publisher u32, first parked u64   key hash
+ *     kidx        topic u32, key hash u64, position -
+ *     sdue        topic u32, due ms u64, id u64     -
+ *     spos        id u64                            position, once released
  *     purge       publisher u32                     - (rows remain)
+ *     tpurge      topic u32                         - (the same)
+ *     replay      id u32                            a replay job
  *     idem        scope u32, route u8, key          what the request gave
  *     idem_time   until ms u64, key in idem         -
  *
@@ -35,7 +42,7 @@
 #include "storage/attempt.h"
 #include "storage/model.h"
 
-enum { SCHEMA_FORMAT = 2 };
+enum { SCHEMA_FORMAT = 3 };
 
 /* Name, number, LMDB's name, and whether it is part of the replicated state:
  * `meta` describes this file. */
@@ -56,7 +63,14 @@ enum { SCHEMA_FORMAT = 2 };
     X(DATABASE_RETRY_DUE, 13, "rdue", true)                                    \
     X(DATABASE_PURGE, 14, "purge", true)                                       \
     X(DATABASE_IDEMPOTENCY, 15, "idem", true)                                  \
-    X(DATABASE_IDEMPOTENCY_TIME, 16, "idem_time", true)
+    X(DATABASE_IDEMPOTENCY_TIME, 16, "idem_time", true)                        \
+    X(DATABASE_BLOCKED, 17, "bkey", true)                                      \
+    X(DATABASE_BLOCKED_FIRST, 18, "bfirst", true)                              \
+    X(DATABASE_KEY_INDEX, 19, "kidx", true)                                    \
+    X(DATABASE_SCHEDULE, 20, "sdue", true)                                     \
+    X(DATABASE_RELEASED, 21, "spos", true)                                     \
+    X(DATABASE_TOPIC_PURGE, 22, "tpurge", true)                                \
+    X(DATABASE_REPLAY, 23, "replay", true)
 enum database {
 #define DATABASE_ENUM(name, number, text, replicated) name = (number),
     DATABASES(DATABASE_ENUM)
@@ -94,6 +108,12 @@ struct key key_of_state(uint32_t publisher_id, enum delivery_state state,
                         uint64_t position);
 struct key key_of_due(uint32_t publisher_id, uint64_t due_ms,
                       uint64_t position);
+/* (publisher, hash of key), (topic, hash of key, position), (topic, due ms,
+ * id). */
+struct key key_of_blocked(uint32_t publisher_id, uint64_t hash);
+struct key key_of_key_index(uint32_t topic_id, uint64_t hash,
+                            uint64_t position);
+struct key key_of_schedule(uint32_t topic_id, uint64_t due_ms, uint64_t id);
 /* Targets are longer than LMDB's keys may be: a 128-bit hash stands for one. */
 struct key key_of_triple(uint32_t topic_id, enum publisher_type type,
                          struct slice target);
@@ -106,6 +126,7 @@ int key_read_u32(struct slice key, uint32_t *ret_id);
 int key_read_position(struct slice key, uint32_t *ret_id,
                       uint64_t *ret_position);
 int key_read_pair(struct slice key, uint32_t *ret_first, uint32_t *ret_second);
+/* Of (id u32, number u64, number u64): due times, key index, schedule. */
 int key_read_due(struct slice key, uint64_t *ret_due_ms,
                  uint64_t *ret_position);
 /* The key in idem is borrowed from `key`. */
@@ -121,9 +142,10 @@ int key_read_idempotency_time(struct slice key, uint64_t *ret_until_ms,
 
 struct global_row {
     uint8_t cluster_id[16];
-    uint64_t id_space; /* 0: no INIT was applied yet. */
-    uint64_t clock_ms; /* The log's. */
-    uint64_t next_message_id;
+    uint64_t id_space;        /* 0: no INIT was applied yet. */
+    uint64_t clock_ms;        /* The log's. */
+    uint64_t next_message_id; /* Positions come from the same sequence. */
+    uint64_t next_replay_id;  /* Below 2^32. */
     uint32_t next_topic_id;
     uint32_t next_publisher_id;
 };
@@ -144,6 +166,8 @@ struct topic_row {
     uint64_t gone;           /* Of them: no longer kept. */
     uint64_t first_position; /* The oldest kept message's; 0: none. */
     uint64_t last_position;  /* 0: none yet. */
+    uint64_t scheduled;      /* Messages that wait for their position. */
+    uint64_t bytes;          /* Records of all messages that are kept. */
     uint32_t publishers;
     struct slice options; /* topic_options_encode() */
 };
@@ -153,8 +177,10 @@ int topic_row_decode(struct slice content, struct topic_row *ret_row);
 struct publisher_row {
     uint32_t topic_id;
     uint64_t created_ms;
+    uint64_t updated_ms;
     bool paused;
     uint64_t paused_ms; /* Since when. */
+    uint32_t paused_by;
     struct slice pause_reason;
     struct publisher_options options;
 };
@@ -182,12 +208,38 @@ int idempotency_row_decode(struct slice content,
 struct exception_row {
     enum delivery_state state;
     bool doubt;        /* Some attempt may have arrived without our knowing. */
+    bool ordered;      /* It holds its place in the order (model.h). */
+    uint64_t key;      /* Of an ordered message; 0: none. */
     uint32_t attempts; /* Made so far. */
-    uint64_t since_ms; /* When it came into this state. */
-    uint64_t due_ms;   /* RETRYING: its next attempt. */
+    uint32_t budget_from; /* Of them: made before the last redrive. */
+    uint32_t holds;       /* By Retry-After, in a row. */
+    uint32_t replay_id;   /* 0: none. */
+    uint64_t since_ms;    /* When it came into this state. */
+    uint64_t due_ms;      /* RETRYING: its next attempt. */
     struct history history;
 };
 void exception_row_encode(struct encoder *out, const struct exception_row *row);
 int exception_row_decode(struct slice content, struct exception_row *ret_row);
+
+/* A key of which ordered messages wait, or messages are parked. The row is
+ * there exactly while one of the three counts is above 0. */
+struct blocked_row {
+    uint64_t head;         /* The first that waits or is stuck; 0: none. */
+    uint32_t waits;        /* Ordered and RETRYING. */
+    uint32_t stuck;        /* Ordered and AMBIGUOUS. */
+    uint64_t first_parked; /* 0: none. */
+    uint64_t parked;
+};
+void blocked_row_encode(struct encoder *out, const struct blocked_row *row);
+int blocked_row_decode(struct slice content, struct blocked_row *ret_row);
+
+/* A hash or a position, alone. */
+void number_row_encode(struct encoder *out, uint64_t number);
+int number_row_decode(struct slice content, uint64_t *ret_number);
+
+/* The id is the key. The filter borrows. */
+void replay_row_encode(struct encoder *out, const struct replay *replay);
+int replay_row_decode(uint32_t id, struct slice content,
+                      struct replay *ret_replay);
 
 #endif

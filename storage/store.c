@@ -50,8 +50,7 @@ static int meta_get_applied(struct store *store, struct error *error)
 }
 
 /* ERR_NOT_FOUND in a store that was never filled. */
-static int meta_get_format(struct store *store, uint32_t *ret_format,
-                           struct error *error)
+static int meta_check_format(struct store *store, struct error *error)
 {
     struct slice key = slice_text(META_KEY_FORMAT);
     struct slice content;
@@ -67,7 +66,12 @@ static int meta_get_format(struct store *store, uint32_t *ret_format,
         return error_set(error, ERR_VERSION,
                          "the store has format %u, this program knows %u",
                          format, SCHEMA_FORMAT);
-    *ret_format = format;
+    if (format < SCHEMA_FORMAT)
+        return error_set(error, ERR_VERSION,
+                         "the store has format %u, which only development "
+                         "versions wrote; this program reads %u and cannot "
+                         "convert it",
+                         format, SCHEMA_FORMAT);
     return 0;
 }
 
@@ -102,8 +106,10 @@ static int fill(struct store *store, struct error *error)
         rc = meta_put_format(store, error);
     if (rc != 0)
         return rc;
-    store->global = (struct global_row){
-        .next_message_id = 1, .next_topic_id = 1, .next_publisher_id = 1};
+    store->global = (struct global_row){.next_message_id = 1,
+                                        .next_replay_id = 1,
+                                        .next_topic_id = 1,
+                                        .next_publisher_id = 1};
     rc = machine_flush(store, error);
     if (rc == 0)
         rc = meta_put_applied(store, error);
@@ -111,31 +117,17 @@ static int fill(struct store *store, struct error *error)
     return rc == 0 ? transaction_commit(&store->transaction, error) : rc;
 }
 
-/* What a newer format added is there, and empty: opening made it. An older
- * program must not go on from here. */
-static int upgrade(struct store *store, struct error *error)
-{
-    int rc =
-        transaction_begin(store->environment, true, &store->transaction, error);
-    if (rc == 0)
-        rc = meta_put_format(store, error);
-    return rc == 0 ? transaction_commit(&store->transaction, error) : rc;
-}
-
 static int load(struct store *store, struct error *error)
 {
-    uint32_t format = SCHEMA_FORMAT;
     int rc = transaction_begin(store->environment, false, &store->transaction,
                                error);
     if (rc == 0)
-        rc = meta_get_format(store, &format, error);
+        rc = meta_check_format(store, error);
     if (rc == 0)
         rc = meta_get_applied(store, error);
     if (rc == 0)
         rc = machine_load(store, error);
     transaction_abort(&store->transaction);
-    if (rc == 0 && format < SCHEMA_FORMAT)
-        rc = upgrade(store, error);
     return rc;
 }
 

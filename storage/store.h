@@ -44,8 +44,10 @@ struct command_result {
     uint32_t count;    /* MESSAGES: how many. PURGE: rows that went. */
     uint64_t id;       /* The first message's id; the topic's, the
                         * publisher's. */
-    uint64_t position; /* MESSAGES: the first one's position.
-                        * PUBLISHER_CREATE: its first position. */
+    uint64_t position; /* MESSAGES: the first one's position; 0: it is
+                        * scheduled for later. RELEASE: the first one's.
+                        * PUBLISHER_CREATE: its first position. Steps: where
+                        * to go on; 0: at the end. */
     uint64_t time_ms;  /* The log's clock at this command. */
 };
 

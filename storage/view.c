@@ -77,8 +77,14 @@ int view_topic(struct view *view, uint32_t id, struct arena *arena,
     ret_topic->options.name = arena_copy(arena, ret_topic->options.name);
     ret_topic->options.origin_host =
         arena_copy(arena, ret_topic->options.origin_host);
+    ret_topic->options.indexed_fields =
+        arena_copy(arena, ret_topic->options.indexed_fields);
     ret_topic->created_ms = row.created_ms;
     ret_topic->messages = row.messages;
+    ret_topic->gone = row.gone;
+    ret_topic->scheduled = row.scheduled;
+    ret_topic->bytes = row.bytes;
+    ret_topic->first_position = row.first_position;
     ret_topic->last_position = row.last_position;
     ret_topic->publishers = row.publishers;
     return 0;
@@ -102,13 +108,13 @@ int view_publisher(struct view *view, uint32_t id, struct arena *arena,
         .topic_id = row.topic_id,
         .options = row.options,
         .created_ms = row.created_ms,
+        .updated_ms = row.updated_ms,
         .paused = row.paused,
         .pause_reason = arena_copy(arena, row.pause_reason),
         .paused_ms = row.paused_ms,
+        .paused_by = row.paused_by,
     };
-    ret_publisher->options.target = arena_copy(arena, row.options.target);
-    ret_publisher->options.description =
-        arena_copy(arena, row.options.description);
+    publisher_options_copy(&ret_publisher->options, arena);
     return 0;
 }
 
@@ -164,4 +170,30 @@ int view_first_message(struct view *view, uint32_t topic_id, uint64_t position,
     if (rc == 0)
         rc = view_message(view, pair.id, NULL, ret_message, error);
     return rc == ERR_END ? ERR_NOT_FOUND : rc;
+}
+
+int view_first_due(struct view *view, uint32_t publisher_id,
+                   uint64_t *ret_due_ms, struct error *error)
+{
+    struct cursor cursor = {0};
+    struct key prefix = key_of_u32(publisher_id);
+    uint64_t position;
+    *ret_due_ms = 0;
+    int rc =
+        cursor_open(&view->transaction, DATABASE_RETRY_DUE, &cursor, error);
+    if (rc == 0)
+        rc = cursor_seek(&cursor, key_slice(&prefix), error);
+    if (rc == 0 && cursor_within(&cursor, key_slice(&prefix)) &&
+        key_read_due(cursor.key, ret_due_ms, &position) != 0)
+        rc = record_error(error, ERR_CORRUPT, DATABASE_RETRY_DUE, cursor.key);
+    cursor_close(&cursor);
+    return rc == ERR_END ? 0 : rc;
+}
+
+void view_circuit(const struct hot *hot, struct arena *arena,
+                  struct circuit *ret_circuit)
+{
+    *ret_circuit = hot->circuit;
+    ret_circuit->error.response =
+        arena_copy(arena, hot->circuit.error.response);
 }

@@ -34,6 +34,12 @@ int view_publisher(struct view *view, uint32_t id, struct arena *arena,
 /* To be closed with hot_close(). A publisher without one is corruption. */
 int view_hot(struct view *view, uint32_t publisher_id, struct hot *ret_hot,
              struct error *error);
+/* When the publisher's first retry is due; 0: none. */
+int view_first_due(struct view *view, uint32_t publisher_id,
+                   uint64_t *ret_due_ms, struct error *error);
+/* The text of its error is copied. */
+void view_circuit(const struct hot *hot, struct arena *arena,
+                  struct circuit *ret_circuit);
 /* Borrowed from the view, or copied to the arena when there is one.
  * ERR_NOT_FOUND. */
 int view_message(struct view *view, uint64_t id, struct arena *arena,
@@ -41,5 +47,14 @@ int view_message(struct view *view, uint64_t id, struct arena *arena,
 /* The first message of the topic at or above the position. ERR_NOT_FOUND. */
 int view_first_message(struct view *view, uint32_t topic_id, uint64_t position,
                        struct message *ret_message, struct error *error);
+
+/* The delivery's state and all that is known of it; its publisher_id is set. */
+int view_derive(struct view *view, struct hot *hot, uint64_t position,
+                uint64_t key, struct arena *arena, struct delivery *delivery,
+                struct error *error);
+/* Topic and deliveries of ret->message, which stands at `position` (0: it is
+ * scheduled). ERR_NOT_FOUND: its topic was deleted. */
+int view_deliveries(struct view *view, uint64_t position, struct arena *arena,
+                    struct message_view *ret, struct error *error);
 
 #endif
