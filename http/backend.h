@@ -74,7 +74,8 @@ typedef void (*backend_done)(void *context,
 struct backend_member {
     uint32_t id;
     bool voter;
-    const char *state; /* "leader", "follower", "unreachable" ... */
+    const char *state;        /* "leader", "follower", "unreachable" ... */
+    const char *state_reason; /* NULL: nothing is wrong. */
     const char *raft_address;
     const char *url; /* NULL: it has never told. So the rest. */
     const char *version;

@@ -11,6 +11,13 @@ static void write_hash(struct json_writer *json, struct state_hash hash)
     json_member_string(json, "state_hash", text);
 }
 
+static void write_state(struct json_writer *json,
+                        const struct backend_member *member)
+{
+    json_member_string(json, "state", member->state);
+    json_member_string(json, "state_reason", member->state_reason);
+}
+
 static void write_member(struct json_writer *json,
                          const struct backend_member *member)
 {
@@ -20,14 +27,14 @@ static void write_member(struct json_writer *json,
     json_member_string(json, "raft", member->raft_address);
     if (member->url == NULL) {
         json_member_null(json, "url");
-        json_member_string(json, "state", member->state);
+        write_state(json, member);
         json_member_null(json, "applied_index");
         json_member_null(json, "lag");
         json_member_null(json, "state_hash");
         json_member_null(json, "version");
     } else {
         json_member_string(json, "url", member->url);
-        json_member_string(json, "state", member->state);
+        write_state(json, member);
         json_member_u64(json, "applied_index", member->applied_index);
         json_member_u64(json, "lag", member->lag);
         write_hash(json, member->state_hash);

@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/logger.h"
 #include "base/memory.h"
-#include "delivery/catalog.h"
 #include "data_dir.h"
+#include "delivery/catalog.h"
 #include "dispatcher.h"
 #include "gateway.h"
 #include "handover.h"
@@ -16,6 +16,7 @@
 #include "reads.h"
 #include "service.h"
 #include "storage/writer.h"
+#include "store_watch.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -39,6 +40,7 @@ struct node {
     struct data_dir dir;
     struct store *store;
     struct writer *writer;
+    struct store_watch watch;
     struct reads *reads;
     struct cluster *cluster;
     struct catalog *catalog;
@@ -83,6 +85,7 @@ static bool on_committed(void *context, const struct cluster_entry *entry)
         (struct writer_item){.index = entry->index, .entry = entry->bytes};
     applying->buffer = buffer_ref(entry->buffer);
     node->applying_bytes += entry->bytes.length;
+    store_watch_handed(&node->watch);
     writer_push(node->writer, &applying->item);
     return true;
 }
@@ -129,6 +132,7 @@ static void take_applied(struct node *node)
         struct applying *applying = (struct applying *)item;
         item = (struct writer_item *)item->link.next;
         tell_applied(node, &applying->item);
+        store_watch_returned(&node->watch);
         node->applying_bytes -= applying->item.entry.length;
         arena_close(&applying->item.arena);
         buffer_unref(applying->buffer);
@@ -266,6 +270,7 @@ static void on_http_closed(void *context)
     gateway_detach(node->gateway);
     service_attach(node->service, NULL, NULL);
     uv_close((uv_handle_t *)&node->turn, on_handles_closed);
+    store_watch_close(&node->watch);
     cluster_close(node->cluster, on_cluster_closed, node);
 }
 
@@ -497,6 +502,8 @@ static int start(struct node *node, struct error *error)
     rc = open_cluster(node, error);
     if (rc != 0)
         return rc;
+    store_watch_start(&node->watch, &node->loop, node->cluster,
+                      node->settings->election_timeout_ms);
     make_service(node);
     return open_http(node, error);
 }

@@ -8,6 +8,9 @@ void peer_report_encode(struct encoder *out, const struct peer_report *report)
     encoder_u64(out, report->state_hash.high);
     encoder_string(out, slice_text(report->url));
     encoder_string(out, slice_text(report->version));
+    encoder_u8(out, (uint8_t)report->stranded_count);
+    for (uint32_t i = 0; i < report->stranded_count; i++)
+        encoder_u32(out, report->stranded[i]);
 }
 
 /* Printable ASCII without quotes: it is shown to people and put into JSON. */
@@ -23,6 +26,17 @@ static bool take_text(struct slice text, char *to, size_t size)
     if (text.length > 0)
         memcpy(to, text.data, text.length);
     to[text.length] = '\0';
+    return true;
+}
+
+static bool take_stranded(struct decoder *in, struct peer_report *heard)
+{
+    uint8_t count = decoder_u8(in);
+    if (count > PEERS_MAX)
+        return false;
+    heard->stranded_count = count;
+    for (uint8_t i = 0; i < count; i++)
+        heard->stranded[i] = decoder_u32(in);
     return true;
 }
 
@@ -47,8 +61,8 @@ bool peers_hear(struct peers *peers, struct slice report, uint64_t now_ms)
     heard.state_hash.high = decoder_u64(&in);
     struct slice url = decoder_string(&in);
     struct slice version = decoder_string(&in);
-    if (!decoder_done(&in) || heard.node_id == 0 ||
-        !take_text(url, heard.url, sizeof heard.url) ||
+    if (!take_stranded(&in, &heard) || !decoder_done(&in) ||
+        heard.node_id == 0 || !take_text(url, heard.url, sizeof heard.url) ||
         !take_text(version, heard.version, sizeof heard.version))
         return false;
     struct peer_report *place = place_for(peers, heard.node_id);
@@ -65,6 +79,14 @@ const struct peer_report *peers_find(const struct peers *peers,
             return &peers->reports[i];
     }
     return NULL;
+}
+
+bool peer_report_strands(const struct peer_report *report, uint32_t node_id)
+{
+    for (uint32_t i = 0; report != NULL && i < report->stranded_count; i++)
+        if (report->stranded[i] == node_id)
+            return true;
+    return false;
 }
 
 bool peer_report_is_fresh(const struct peer_report *report, uint64_t now_ms)

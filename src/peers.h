@@ -2,7 +2,8 @@
  * every node tells all others twice a second.
  *
  *     report  node u32 | applied index u64 | hash low u64 | hash high u64 |
- *             url | version          (texts: u32 length, bytes)
+ *             url | version | stranded: u8 count, node u32 each
+ *                                    (texts: u32 length, bytes)
  *
  * No I/O. Thread: the loop. */
 #ifndef POSTOFFICE_PEERS_H
@@ -25,6 +26,9 @@ struct peer_report {
     struct state_hash state_hash;
     char url[PEERS_URL_MAX];
     char version[PEERS_VERSION_MAX];
+    /* By the leader: members that lack what is no longer in its log. */
+    uint32_t stranded[PEERS_MAX];
+    uint32_t stranded_count;
     uint64_t heard_ms; /* clock_ms() */
 };
 
@@ -39,6 +43,7 @@ bool peers_hear(struct peers *peers, struct slice report, uint64_t now_ms);
 /* NULL: never heard of. */
 const struct peer_report *peers_find(const struct peers *peers,
                                      uint32_t node_id);
+bool peer_report_strands(const struct peer_report *report, uint32_t node_id);
 bool peer_report_is_fresh(const struct peer_report *report, uint64_t now_ms);
 
 #endif

@@ -89,13 +89,34 @@ static uint64_t behind(uint64_t commit_index, uint64_t applied_index)
     return commit_index > applied_index ? commit_index - applied_index : 0;
 }
 
-static const char *state_text(const struct cluster_member *member,
-                              const struct cluster_status *cluster,
-                              bool reachable)
+static const char stranded_reason[] =
+    "it lacks entries that are no longer in the log: it must be rebuilt";
+
+/* Only the leader knows, and tells all. */
+static bool is_stranded(struct service *service,
+                        const struct cluster_member *member,
+                        const struct cluster_status *cluster)
 {
-    if (member->node_id == cluster->leader_id)
-        return reachable ? "leader" : "unreachable";
-    return reachable ? "follower" : "unreachable";
+    return member->state == CLUSTER_MEMBER_TOO_FAR ||
+           peer_report_strands(peers_find(gateway_peers(service->parts.gateway),
+                                          cluster->leader_id),
+                               member->node_id);
+}
+
+static void fill_state(struct service *service,
+                       const struct cluster_member *known,
+                       const struct cluster_status *cluster, bool reachable,
+                       struct backend_member *member)
+{
+    member->state = "follower";
+    if (!reachable) {
+        member->state = "unreachable";
+    } else if (known->node_id == cluster->leader_id) {
+        member->state = "leader";
+    } else if (is_stranded(service, known, cluster)) {
+        member->state = "quarantined";
+        member->state_reason = stranded_reason;
+    }
 }
 
 /* This node knows itself; of the others what they have told. */
@@ -109,11 +130,10 @@ static void fill_member(struct service *service,
         peers_find(gateway_peers(service->parts.gateway), known->node_id);
     bool own = known->node_id == status->node_id;
     bool fresh = own || peer_report_is_fresh(report, clock_ms());
-    *member =
-        (struct backend_member){.id = known->node_id,
-                                .voter = known->voter,
-                                .state = state_text(known, cluster, fresh),
-                                .raft_address = known->address};
+    *member = (struct backend_member){.id = known->node_id,
+                                      .voter = known->voter,
+                                      .raft_address = known->address};
+    fill_state(service, known, cluster, fresh, member);
     if (own) {
         member->url = service->parts.url;
         member->version = POSTOFFICE_VERSION;
@@ -147,6 +167,13 @@ void service_report(void *context, struct peer_report *ret_report)
     snprintf(ret_report->url, sizeof ret_report->url, "%s", service->parts.url);
     snprintf(ret_report->version, sizeof ret_report->version, "%s",
              POSTOFFICE_VERSION);
+    struct cluster_member members[PEERS_MAX];
+    unsigned count =
+        cluster_members(service->parts.cluster, members, PEERS_MAX);
+    for (unsigned i = 0; i < count; i++)
+        if (members[i].state == CLUSTER_MEMBER_TOO_FAR)
+            ret_report->stranded[ret_report->stranded_count++] =
+                members[i].node_id;
 }
 
 void service_status(void *context, struct backend_status *ret_status)
