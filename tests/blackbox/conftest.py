@@ -6,6 +6,7 @@ import random
 import pytest
 
 import node as node_module
+from cluster import Cluster
 from node import Node
 from receiver import Receiver
 
@@ -21,7 +22,7 @@ def pytest_runtest_makereport(item):
     if not report.failed:
         return
     for name, value in item.funcargs.items():
-        nodes = value.nodes if isinstance(value, Nodes) else [value]
+        nodes = getattr(value, "nodes", [value])
         for node in nodes:
             if isinstance(node, Node):
                 report.sections.append((f"{name} on {node.url}", node.story()))
@@ -87,6 +88,29 @@ def name(request):
 
 
 @pytest.fixture
+def new_cluster(request):
+    """Makes a cluster of its own; it is ended and checked after the test."""
+    clusters = []
+    request.addfinalizer(
+        lambda: [node.remove() for made in clusters for node in made.nodes]
+    )
+
+    def make(*flags, **options):
+        clusters.append(Cluster(*flags, **options))
+        return clusters[-1].start()
+
+    yield make
+    for made in clusters:
+        made.close()
+
+
+@pytest.fixture
+def cluster(new_cluster):
+    """Three nodes of this test alone."""
+    return new_cluster()
+
+
+@pytest.fixture
 def receiver():
     made = Receiver().up()
     yield made
@@ -97,8 +121,8 @@ def receiver():
 def new_receiver():
     made = []
 
-    def make(behaviour):
-        made.append(Receiver(behaviour).up())
+    def make(behaviour, **options):
+        made.append(Receiver(behaviour, **options).up())
         return made[-1]
 
     yield make

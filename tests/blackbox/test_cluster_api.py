@@ -1,0 +1,324 @@
+"""Three nodes: each answers everything, and all say the same."""
+
+import http.client
+import json
+import threading
+
+import pytest
+
+from node import wait_until
+
+READS = ["/api/topics", "/api/publishers", "/api/publishers/{}", "/api/messages/{}"]
+
+
+def message_body(payload, topic="orders"):
+    return json.dumps({"topic": topic, "payload": payload, "attributes": {}})
+
+
+def test_every_node_answers_everything(cluster, receiver):
+    first, second, third = cluster.nodes
+    first.topic()
+    publisher = second.publisher(receiver.url)["id"]
+    made = [node.publish({"through": node.url}) for node in cluster.nodes]
+    receiver.wait_messages({message["id"] for message in made})
+    for node in cluster.nodes:
+        for message in made:
+            found = node.message(message["id"])
+            assert found["public_id"] == message["public_id"]
+        node.wait_backlog(publisher)
+    answer = third.post("/api/topics", {"name": "orders", "origin_host": "x"})
+    assert answer.status == 409
+    assert answer.errors["name"] == ["has already been taken"]
+    assert third.delete(f"/api/publishers/{publisher}").status == 204
+    assert first.get(f"/api/publishers/{publisher}").status == 404
+
+
+def test_the_originals_requests_to_each_node(cluster, receiver):
+    """What the Django client of the original sends, byte for byte: trailing
+    slashes, strings for booleans, fields that only it knew."""
+    for number, node in enumerate(cluster.nodes):
+        topic = f"orders-{number}"
+        answer = node.post(
+            "/api/topics/",
+            {"name": topic, "origin_host": "example.com", "recovery_enabled": True},
+        )
+        assert answer.status == 201, answer
+        assert isinstance(answer.json()["data"]["id"], int)
+        again = node.post("/api/topics/", {"name": topic, "origin_host": "x"})
+        assert again.status == 409, again
+        answer = node.post(
+            "/api/publishers/",
+            {
+                "active": "true",
+                "topic": topic,
+                "target": f"{receiver.url}/{number}",
+                "type": "http",
+                "from_now": "false",
+                "seconds_timeout": 5,
+                "seconds_retry": 1,
+                "unknown_to_us": 1,
+            },
+        )
+        assert answer.status == 201, answer
+        publisher = answer.json()["data"]["id"]
+        answer = node.post(
+            "/api/messages/",
+            {"topic": topic, "payload": {"a": 1}, "attributes": {"hive_id": "vlc1"}},
+        )
+        assert answer.status == 201, answer
+        ids = [answer.json()["id"]]
+        answer = node.post(
+            "/api/bulk_messages/",
+            {"topic": topic, "payload": [{"a": 2}, {"a": 3}], "attributes": {}},
+        )
+        assert answer.status == 201, answer
+        ids += answer.json()["result"]
+        receiver.wait_messages(ids)
+        answer = node.post(
+            "/api/messages/", {"topic": "nowhere", "payload": 1, "attributes": {}}
+        )
+        assert answer.status == 400 and answer.errors["topic"] == ["is invalid"]
+        answer = node.post(
+            "/api/bulk_messages/", {"topic": "nowhere", "payload": [1], "attributes": {}}
+        )
+        assert answer.status == 406, answer
+        answer = node.post("/api/messages/", {"topic": topic})
+        assert answer.status == 400, answer
+        assert answer.errors["payload"] == ["can't be blank"]
+        assert node.get(f"/api/messages/{ids[0]}/").status == 200
+        assert node.get("/api/health/").json() == {"status": "ok"}
+        assert node.delete(f"/api/publishers/{publisher}/").status == 204
+    paths = [request.path for request in receiver.arrived()]
+    assert sorted(paths) == [f"/hook/{n}" for n in range(3) for _ in range(3)]
+
+
+# ---- GET /api/cluster ----
+
+
+def test_every_node_tells_the_same_cluster(cluster):
+    leader = cluster.wait_leader()
+    leader.topic()
+    for number in range(20):
+        cluster.nodes[number % 3].publish(number)
+
+    def truths():
+        """What each node tells, without who it is itself."""
+        told = cluster.wait_agreement()
+        for each in told:
+            del each["node"]
+        return told
+
+    def same():
+        told = truths()
+        return told if told[0] == told[1] == told[2] else None
+
+    [told, *_] = wait_until(same, "all nodes tell the same cluster")
+    assert told["leader"] == cluster.id_of(leader)
+    assert told["commit_index"] > 20 and told["term"] > 0
+    assert len({member["state_hash"] for member in told["members"]}) == 1
+    for node, member in zip(cluster.nodes, told["members"]):
+        assert member["id"] == cluster.id_of(node)
+        assert member["role"] == "voter"
+        assert member["raft"] == f"{node.host}:{node.raft_port}"
+        assert member["url"] == node.url
+        assert member["lag"] == 0
+        assert member["state"] == ("leader" if node is leader else "follower")
+
+
+def test_every_node_tells_who_is_away(cluster):
+    [away, other] = cluster.followers()
+    away.kill()
+    for node in cluster.up():
+        wait_until(
+            lambda: [
+                member["state"]
+                for member in cluster.told_by(node)["members"]
+                if member["id"] == cluster.id_of(away)
+            ]
+            == ["unreachable"],
+            "the one that was killed is unreachable",
+        )
+    away.start()
+    cluster.wait_agreement()
+    assert cluster.told_by(other)["leader"] == cluster.told_by(away)["leader"]
+
+
+# ---- consistency=local ----
+
+
+def local(node, path):
+    """The answer and the index that it says it is as new as."""
+    answer = node.get(f"{path}?consistency=local")
+    told = answer.headers["postoffice-applied-index"]
+    return answer, None if told is None else int(told)
+
+
+def test_local_reads_on_every_node(cluster, receiver):
+    leader = cluster.wait_leader()
+    leader.topic()
+    publisher = leader.publisher(receiver.url)["id"]
+    message = leader.publish({"n": 1})["id"]
+    receiver.wait_messages([message])
+    told = cluster.wait_agreement()
+    paths = [
+        "/api/topics",
+        "/api/publishers",
+        f"/api/publishers/{publisher}",
+        f"/api/messages/{message}",
+    ]
+    for path in paths:
+        answers = [local(node, path) for node in cluster.nodes]
+        # The leader does not know better either: all say the same.
+        assert {answer.status for answer, _ in answers} == {200}
+        assert len({answer.body for answer, _ in answers}) == 1
+        assert {index for _, index in answers} == {told[0]["commit_index"]}
+        named = [node.get(f"{path}?consistency=linearizable") for node in cluster.nodes]
+        assert {answer.status for answer in named} == {200}
+        for answer in named:
+            assert answer.headers["postoffice-applied-index"] is None
+    for node in cluster.nodes:
+        answer, _ = local(node, f"/api/publishers/{publisher}")
+        state = answer.json()["data"]
+        assert state["in_flight"] is None and state["rate_per_second"] is None
+        assert node.publisher_state(publisher)["in_flight"] == 0
+        answer, index = local(node, "/api/messages/999999")
+        assert answer.status == 404 and index == told[0]["commit_index"]
+
+
+@pytest.mark.parametrize("value", ["eventual", "", "LOCAL", "local%20"])
+def test_other_consistencies_are_named(shared, value):
+    for path in READS:
+        answer = shared.get(f"{path.format(1)}?consistency={value}")
+        assert answer.status == 400, answer
+        assert answer.errors["consistency"] == ["is invalid"]
+    answer = shared.post("/api/messages?consistency=local", message_body(1))
+    assert answer.status == 400, "a write is never local"
+
+
+def test_local_reads_without_a_majority(cluster):
+    """The last one standing tells what it has, at once, and never more."""
+    leader = cluster.wait_leader()
+    leader.topic()
+    message = leader.publish({"n": 1})["id"]
+    cluster.wait_agreement()
+    [last, other] = cluster.followers()
+    leader.kill()
+    other.kill()
+    answer, index = local(last, f"/api/messages/{message}")
+    assert answer.status == 200 and answer.json()["data"]["payload"] == {"n": 1}
+    wait_until(
+        lambda: cluster.told_by(last)["leader"] is None, "it knows that nobody leads"
+    )
+    assert local(last, "/api/topics")[0].json()["data"][0]["name"] == "orders"
+    assert local(last, f"/api/messages/{message}")[1] == index
+    answer = last.get(f"/api/messages/{message}")
+    assert answer.status == 503 and answer.headers["retry-after"]
+    # After a restart, too, before anybody else is there.
+    last.kill()
+    last.start(wait=False)
+    wait_until(lambda: cluster.told_by(last), "it listens")
+    wait_until(
+        lambda: local(last, f"/api/messages/{message}")[0].status == 200,
+        "it has applied what its log holds",
+    )
+    leader.start(wait=False)
+    other.start(wait=False)
+    cluster.wait_leader()
+    cluster.wait_agreement()
+
+
+# ---- Idempotency-Key ----
+
+
+def messages_of(node, topic="orders"):
+    [found] = [t for t in node.get("/api/topics").json()["data"] if t["name"] == topic]
+    return found["messages"]
+
+
+def test_idempotency_key_through_every_node_and_over_a_failover(cluster):
+    leader = cluster.wait_leader()
+    leader.topic()
+    body = message_body({"pay": 1})
+    headers = {"idempotency-key": "order-7"}
+
+    def answers():
+        return [
+            node.post("/api/messages", body, headers=headers) for node in cluster.up()
+        ]
+
+    first = answers()
+    assert {answer.status for answer in first} == {201}
+    assert len({answer.body for answer in first}) == 1
+    replayed = [answer.headers.get("idempotent-replayed") for answer in first]
+    assert sorted(map(str, replayed)) == ["None", "true", "true"]
+    leader.kill()
+    cluster.wait_leader(other_than=leader)
+    assert {answer.body for answer in answers()} == {first[0].body}
+    other = cluster.up()[0].post(
+        "/api/messages", message_body({"pay": 2}), headers=headers
+    )
+    assert other.status == 422, other
+    leader.start()
+
+
+def race(cluster, key, body, count, disturb):
+    """`count` clients send the same on all nodes and again until they are told
+    201; returns the answers."""
+    together = threading.Barrier(count + 1)
+    answers = []
+    trouble = []
+
+    def send(number):
+        together.wait()
+        for attempt in range(1000):
+            node = cluster.nodes[(number + attempt) % len(cluster.nodes)]
+            try:
+                answer = node.post(
+                    "/api/messages", body, {"idempotency-key": key}, quiet=True
+                )
+            except (OSError, http.client.HTTPException):
+                continue
+            if answer.status == 201:
+                answers.append(answer)
+                return
+            if answer.status not in (429, 503, 504):
+                break
+        trouble.append(answer)
+
+    threads = [threading.Thread(target=send, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    together.wait()
+    disturb()
+    for thread in threads:
+        thread.join()
+    assert not trouble, trouble
+    return answers
+
+
+def test_twenty_racing_requests_make_one_message(cluster):
+    cluster.wait_leader().topic()
+    for round_number in range(5):
+        answers = race(
+            cluster, f"race-{round_number}", message_body(round_number), 20, lambda: None
+        )
+        assert len({answer.body for answer in answers}) == 1
+        replays = [answer.headers["idempotent-replayed"] for answer in answers]
+        assert replays.count(None) == 1
+        assert messages_of(cluster.nodes[round_number % 3]) == round_number + 1
+
+
+def test_a_race_over_a_failover_makes_one_message(cluster):
+    """Nobody may be told that it was the first: that one's answer may be lost
+    with the leader."""
+    cluster.wait_leader().topic()
+    for round_number in range(2):
+        leader = cluster.wait_leader()
+        answers = race(
+            cluster, f"race-{round_number}", message_body(round_number), 20, leader.kill
+        )
+        assert len({answer.body for answer in answers}) == 1
+        replays = [answer.headers["idempotent-replayed"] for answer in answers]
+        assert replays.count(None) <= 1
+        assert messages_of(cluster.up()[0]) == round_number + 1
+        leader.start()
