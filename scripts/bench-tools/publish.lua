@@ -1,7 +1,9 @@
--- What wrk sends, and one line of figures for scripts/bench.
+-- What wrk sends to a node.
 --
 -- TOPIC names the topic, PAYLOAD_BYTES the size of one payload, BULK how many
 -- messages go in one request (0: POST /api/messages).
+dofile(os.getenv("TOOLS") .. "/figures.lua")
+
 local size = tonumber(os.getenv("PAYLOAD_BYTES"))
 local bulk = tonumber(os.getenv("BULK"))
 local payload = '"' .. string.rep("x", size - 2) .. '"'
@@ -19,13 +21,3 @@ else
     wrk.path = "/api/messages"
 end
 wrk.body = '{"topic":"' .. os.getenv("TOPIC") .. '","attributes":{},"payload":' .. payload .. "}"
-
-function done(summary, latency, requests)
-    local errors = summary.errors
-    io.write(string.format(
-        '\nFIGURES {"requests": %d, "seconds": %.6f, "p50_us": %d, "p99_us": %d, ' ..
-        '"failed": %d}\n',
-        summary.requests, summary.duration / 1e6, latency:percentile(50),
-        latency:percentile(99), errors.connect + errors.read + errors.write +
-        errors.status + errors.timeout))
-end
