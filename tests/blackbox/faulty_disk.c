@@ -1,14 +1,12 @@
 /* faulty_disk.c - a disk that hangs or fails, for LD_PRELOAD.
  *
- * Writes and syncs of files whose path contains the target wait for as long
- * as the file `stall` exists, and fail with EIO while the file `fail` does:
- *
- *     FAULTY_DISK=/tmp/x/             where `stall` and `fail` are looked for
- *     FAULTY_DISK_TARGET=/data/log/   default: every file
- *
- * Nothing else is changed: what the program does about it is its own. */
+ * In the directory that FAULTY_DISK names a file `stall` or `fail` holds a part
+ * of a path, such as "/data/log/": as long as it is there, writes and syncs of
+ * files with such a path wait, or fail with EIO. Nothing else is changed: what
+ * the program does about it is its own. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,37 +14,40 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static bool is_there(const char *name)
+/* What the file of this name holds; empty: there is none. */
+static void read_fault(const char *name, char *target, size_t size)
 {
     char path[512];
     const char *place = getenv("FAULTY_DISK");
-    if (place == NULL)
-        return false;
-    snprintf(path, sizeof path, "%s%s", place, name);
-    return access(path, F_OK) == 0;
+    snprintf(path, sizeof path, "%s/%s", place == NULL ? "" : place, name);
+    int file = place == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = file < 0 ? 0 : read(file, target, size - 1);
+    if (file >= 0)
+        close(file);
+    target[length > 0 ? length : 0] = '\0';
 }
 
-static bool is_target(int file)
+static bool is_struck(int file, const char *name)
 {
     char link[64];
     char path[512];
-    const char *target = getenv("FAULTY_DISK_TARGET");
+    char target[256];
+    read_fault(name, target, sizeof target);
     snprintf(link, sizeof link, "/proc/self/fd/%d", file);
-    ssize_t length = readlink(link, path, sizeof path - 1);
+    ssize_t length =
+        target[0] == '\0' ? -1 : readlink(link, path, sizeof path - 1);
     if (length < 0)
         return false;
     path[length] = '\0';
-    return target == NULL || strstr(path, target) != NULL;
+    return strstr(path, target) != NULL;
 }
 
 /* False: it is to fail. */
 static bool reaches_disk(int file)
 {
-    if (!is_target(file))
-        return true;
-    while (is_there("stall"))
+    while (is_struck(file, "stall"))
         usleep(5000);
-    if (!is_there("fail"))
+    if (!is_struck(file, "fail"))
         return true;
     errno = EIO;
     return false;

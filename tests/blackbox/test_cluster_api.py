@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from cluster import Cluster
 from node import wait_until
 
 READS = ["/api/topics", "/api/publishers", "/api/publishers/{}", "/api/messages/{}"]
@@ -15,28 +16,38 @@ def message_body(payload, topic="orders"):
     return json.dumps({"topic": topic, "payload": payload, "attributes": {}})
 
 
-def test_every_node_answers_everything(cluster, receiver):
-    first, second, third = cluster.nodes
-    first.topic()
-    publisher = second.publisher(receiver.url)["id"]
-    made = [node.publish({"through": node.url}) for node in cluster.nodes]
+@pytest.fixture(scope="module")
+def calm(request):
+    """A cluster to which nothing happens, for the tests that only ask: each
+    takes a topic of its own."""
+    made = Cluster()
+    request.addfinalizer(lambda: [node.remove() for node in made.nodes])
+    yield made.start()
+    made.close()
+
+
+def test_every_node_answers_everything(calm, name, receiver):
+    first, second, third = calm.nodes
+    first.topic(name)
+    publisher = second.publisher(receiver.url, topic=name)["id"]
+    made = [node.publish({"through": node.url}, topic=name) for node in calm.nodes]
     receiver.wait_messages({message["id"] for message in made})
-    for node in cluster.nodes:
+    for node in calm.nodes:
         for message in made:
             found = node.message(message["id"])
             assert found["public_id"] == message["public_id"]
         node.wait_backlog(publisher)
-    answer = third.post("/api/topics", {"name": "orders", "origin_host": "x"})
+    answer = third.post("/api/topics", {"name": name, "origin_host": "x"})
     assert answer.status == 409
     assert answer.errors["name"] == ["has already been taken"]
     assert third.delete(f"/api/publishers/{publisher}").status == 204
     assert first.get(f"/api/publishers/{publisher}").status == 404
 
 
-def test_the_originals_requests_to_each_node(cluster, receiver):
+def test_the_originals_requests_to_each_node(calm, receiver):
     """What the Django client of the original sends, byte for byte: trailing
     slashes, strings for booleans, fields that only it knew."""
-    for number, node in enumerate(cluster.nodes):
+    for number, node in enumerate(calm.nodes):
         topic = f"orders-{number}"
         answer = node.post(
             "/api/topics/",
@@ -95,15 +106,15 @@ def test_the_originals_requests_to_each_node(cluster, receiver):
 # ---- GET /api/cluster ----
 
 
-def test_every_node_tells_the_same_cluster(cluster):
-    leader = cluster.wait_leader()
-    leader.topic()
+def test_every_node_tells_the_same_cluster(calm, name):
+    leader = calm.wait_leader()
+    leader.topic(name)
     for number in range(20):
-        cluster.nodes[number % 3].publish(number)
+        calm.nodes[number % 3].publish(number, topic=name)
 
     def truths():
         """What each node tells, without who it is itself."""
-        told = cluster.wait_agreement()
+        told = calm.wait_agreement()
         for each in told:
             del each["node"]
         return told
@@ -113,11 +124,11 @@ def test_every_node_tells_the_same_cluster(cluster):
         return told if told[0] == told[1] == told[2] else None
 
     [told, *_] = wait_until(same, "all nodes tell the same cluster")
-    assert told["leader"] == cluster.id_of(leader)
+    assert told["leader"] == calm.id_of(leader)
     assert told["commit_index"] > 20 and told["term"] > 0
     assert len({member["state_hash"] for member in told["members"]}) == 1
-    for node, member in zip(cluster.nodes, told["members"]):
-        assert member["id"] == cluster.id_of(node)
+    for node, member in zip(calm.nodes, told["members"]):
+        assert member["id"] == calm.id_of(node)
         assert member["role"] == "voter"
         assert member["raft"] == f"{node.host}:{node.raft_port}"
         assert member["url"] == node.url
@@ -159,6 +170,7 @@ def test_local_reads_on_every_node(cluster, receiver):
     publisher = leader.publisher(receiver.url)["id"]
     message = leader.publish({"n": 1})["id"]
     receiver.wait_messages([message])
+    leader.wait_backlog(publisher)
     told = cluster.wait_agreement()
     paths = [
         "/api/topics",
@@ -231,7 +243,8 @@ def test_local_reads_without_a_majority(cluster):
 
 
 def messages_of(node, topic="orders"):
-    [found] = [t for t in node.get("/api/topics").json()["data"] if t["name"] == topic]
+    topics = node.get("/api/topics?limit=1000").json()["data"]
+    [found] = [each for each in topics if each["name"] == topic]
     return found["messages"]
 
 
@@ -296,16 +309,15 @@ def race(cluster, key, body, count, disturb):
     return answers
 
 
-def test_twenty_racing_requests_make_one_message(cluster):
-    cluster.wait_leader().topic()
+def test_twenty_racing_requests_make_one_message(calm, name):
+    calm.wait_leader().topic(name)
     for round_number in range(5):
-        answers = race(
-            cluster, f"race-{round_number}", message_body(round_number), 20, lambda: None
-        )
+        body = message_body(round_number, topic=name)
+        answers = race(calm, f"{name}-{round_number}", body, 20, lambda: None)
         assert len({answer.body for answer in answers}) == 1
         replays = [answer.headers["idempotent-replayed"] for answer in answers]
         assert replays.count(None) == 1
-        assert messages_of(cluster.nodes[round_number % 3]) == round_number + 1
+        assert messages_of(calm.nodes[round_number % 3], name) == round_number + 1
 
 
 def test_a_race_over_a_failover_makes_one_message(cluster):

@@ -8,16 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from cluster import ClusterWriters
+from cluster import Cluster, ClusterWriters
 from node import SANITIZED, Node, wait_until
-from receiver import ok
 
 IN_FLIGHT = 8
 SHIM = Path(__file__).with_name("faulty_disk.c")
 GIB = 1 << 30
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shim(tmp_path_factory):
     """The library of faulty_disk.c, built for this run."""
     library = tmp_path_factory.mktemp("shim") / "faulty_disk.so"
@@ -33,59 +32,63 @@ def shim(tmp_path_factory):
 
 
 class FaultyNode(Node):
-    """Its log's disk, or all of its disk, can hang and fail."""
+    """The disk of its log, of its store or of both can hang and fail."""
 
-    def __init__(self, place, shim, target, *flags):
+    def __init__(self, place, shim, *flags):
         self.place = place
         place.mkdir()
-        prefix = [
-            "env",
-            f"LD_PRELOAD={shim}",
-            f"FAULTY_DISK={place}/",
-            f"FAULTY_DISK_TARGET={target}",
-        ]
+        prefix = ["env", f"LD_PRELOAD={shim}", f"FAULTY_DISK={place}"]
         if SANITIZED:  # Its runtime wants to be the first library otherwise.
             prefix.append("ASAN_OPTIONS=exitcode=99:verify_asan_link_order=0")
         super().__init__(*flags, prefix=prefix)
 
-    def stall(self):
-        (self.place / "stall").touch()
+    def strike(self, fault, target):
+        """`stall` or `fail`, for files with this in their path."""
+        self.struck_at = len(self.log())
+        made = self.place / "made"
+        made.write_text(target)
+        made.rename(self.place / fault)
 
-    def fail(self):
-        (self.place / "fail").touch()
+    def has_said(self, pattern):
+        """Since the last strike."""
+        return re.search(pattern, self.log()[self.struck_at :])
 
     def repair(self):
         for fault in ("stall", "fail"):
             (self.place / fault).unlink(missing_ok=True)
 
 
+@pytest.fixture(scope="module")
+def faulty(request, shim, tmp_path_factory):
+    """One cluster for the tests of this file: each leaves it whole."""
+    place = tmp_path_factory.mktemp("faults")
+    made = Cluster(
+        make=lambda number, *flags: FaultyNode(place / str(number), shim, *flags)
+    )
+    request.addfinalizer(lambda: [node.remove() for node in made.nodes])
+    yield made.start()
+    made.close()
+
+
 @pytest.fixture
-def faulty(shim, new_cluster, tmp_path):
-    """A cluster in which each node's disk can hang or fail."""
-    made = []
-
-    def make(target):
-        made.append(
-            new_cluster(
-                make=lambda number, *flags: FaultyNode(
-                    tmp_path / f"faults-{number}", shim, target, *flags
-                )
-            )
-        )
-        return made[0]
-
-    yield make
-    for node in made[0].nodes if made else []:
+def cluster(faulty):
+    yield faulty
+    for node in faulty.nodes:
         node.repair()
+        if node.process is None:
+            node.start()
 
 
-def begin(cluster, receiver):
+@pytest.fixture
+def writers(cluster, name, receiver):
+    """Publishers at work on all nodes, and a receiver."""
     leader = cluster.wait_leader()
-    leader.topic()
-    leader.publisher(receiver.url, max_in_flight=IN_FLIGHT)
-    writers = ClusterWriters(cluster, timeout=4).start()
-    writers.wait_count(50)
-    return leader, writers
+    leader.topic(name)
+    leader.publisher(receiver.url, topic=name, max_in_flight=IN_FLIGHT)
+    made = ClusterWriters(cluster, topic=name, timeout=4).start()
+    made.wait_count(50)
+    yield made
+    made.stop()
 
 
 def settle(cluster, receiver, writers, doubts):
@@ -97,40 +100,34 @@ def settle(cluster, receiver, writers, doubts):
 
 
 @pytest.mark.parametrize("target", ["/data/log/", "/data/"], ids=["log", "all"])
-def test_leader_whose_disk_hangs_gives_way(faulty, new_receiver, target):
+def test_leader_whose_disk_hangs_gives_way(cluster, receiver, writers, target):
     """It says so, another one leads, and it follows when the disk is back."""
-    cluster = faulty(target)
-    receiver = new_receiver(ok)
-    leader, writers = begin(cluster, receiver)
-    leader.stall()
+    leader = cluster.wait_leader()
+    leader.strike("stall", target)
     cluster.wait_leader(among=cluster.others(leader))
     writers.wait_count(8)
     assert leader.process.poll() is None
-    assert "a write to the log does not end: another is to lead" in leader.log()
+    assert leader.has_said("a write to the log does not end: another is to lead")
     leader.repair()
     settle(cluster, receiver, writers, 1)
 
 
-def test_leader_whose_store_hangs_gives_way(faulty, new_receiver):
+def test_leader_whose_store_hangs_gives_way(cluster, receiver, writers):
     """What it can no longer apply it can no longer acknowledge."""
-    cluster = faulty("/data/store/")
-    receiver = new_receiver(ok)
-    leader, writers = begin(cluster, receiver)
-    leader.stall()
+    leader = cluster.wait_leader()
+    leader.strike("stall", "/data/store/")
     cluster.wait_leader(among=cluster.others(leader))
     writers.wait_count(8)
-    assert "nothing can be applied: another is to lead" in leader.log()
+    assert leader.has_said("nothing can be applied: another is to lead")
     leader.repair()
     settle(cluster, receiver, writers, 1)
 
 
-def test_follower_whose_disk_hangs_is_not_missed(faulty, new_receiver):
-    cluster = faulty("/data/")
-    receiver = new_receiver(ok)
-    leader, writers = begin(cluster, receiver)
+def test_follower_whose_disk_hangs_is_not_missed(cluster, receiver, writers):
+    leader = cluster.wait_leader()
     term = cluster.told_by(leader)["term"]
     [hanging, _] = cluster.followers()
-    hanging.stall()
+    hanging.strike("stall", "/data/")
     writers.wait_count(100)
     hanging.repair()
     settle(cluster, receiver, writers, 0)
@@ -142,16 +139,14 @@ def test_follower_whose_disk_hangs_is_not_missed(faulty, new_receiver):
     [("leader", "/data/log/"), ("leader", "/data/store/"), ("follower", "/data/log/")],
     ids=["leader-log", "leader-store", "follower-log"],
 )
-def test_node_whose_disk_fails_ends(faulty, new_receiver, role, target):
+def test_node_whose_disk_fails_ends(cluster, receiver, writers, role, target):
     """After a failed sync nothing is known about the disk: the process ends
     with words. With a disk that works it comes back by itself."""
-    cluster = faulty(target)
-    receiver = new_receiver(ok)
-    leader, writers = begin(cluster, receiver)
+    leader = cluster.wait_leader()
     victim = leader if role == "leader" else cluster.followers()[0]
-    victim.fail()
+    victim.strike("fail", target)
     assert victim.wait_exit() == 1
-    assert re.search("this node cannot go on and stops.*nput/output error", victim.log())
+    assert victim.has_said("this node cannot go on and stops.*Input/output error")
     cluster.wait_leader(among=cluster.up())
     writers.wait_count(20)
     victim.repair()
