@@ -31,8 +31,9 @@ bool queue_push(struct queue *queue, struct queue_item *item)
     bool was_empty = queue->first == NULL;
     *queue->last = item;
     queue->last = &item->next;
-    pthread_cond_signal(&queue->filled);
     pthread_mutex_unlock(&queue->mutex);
+    /* Who is woken must not meet a mutex that is still held. */
+    pthread_cond_signal(&queue->filled);
     return was_empty;
 }
 
@@ -83,8 +84,8 @@ void queue_nudge(struct queue *queue)
 {
     pthread_mutex_lock(&queue->mutex);
     queue->nudged = true;
-    pthread_cond_signal(&queue->filled);
     pthread_mutex_unlock(&queue->mutex);
+    pthread_cond_signal(&queue->filled);
 }
 
 void queue_end(struct queue *queue)

@@ -26,7 +26,7 @@ struct queue {
 };
 
 void queue_init(struct queue *queue);
-/* The queue must be empty and nobody waiting. */
+/* The queue must be empty, nobody waiting and no other call under way. */
 void queue_close(struct queue *queue);
 
 /* True when the queue was empty: the consumer may need to be woken. A thread
