@@ -211,6 +211,38 @@ static unsigned list_pieces(struct outgoing *outgoing,
     return count;
 }
 
+/* Drops the first bytes of the pieces; returns how many pieces are left. */
+static unsigned skip_bytes(uv_buf_t *pieces, unsigned count, size_t bytes)
+{
+    unsigned first = 0;
+    while (first < count && bytes >= pieces[first].len)
+        bytes -= pieces[first++].len;
+    if (first < count) {
+        pieces[first].base += bytes;
+        pieces[first].len -= bytes;
+    }
+    memmove(pieces, pieces + first, (count - first) * sizeof *pieces);
+    return count - first;
+}
+
+/* Mostly the kernel takes all of it at once; then libuv need not watch the
+ * line, which saves an epoll_ctl() and a turn of the loop a frame. */
+static int write_pieces(struct outgoing *outgoing, uv_buf_t *pieces,
+                        unsigned count)
+{
+    uv_stream_t *stream = (uv_stream_t *)&outgoing->lane->tcp;
+    int taken = uv_try_write(stream, pieces, count);
+    if (taken == UV_EAGAIN)
+        taken = 0;
+    if (taken < 0)
+        return taken;
+    count = skip_bytes(pieces, count, (size_t)taken);
+    if (count > 0)
+        return uv_write(&outgoing->request, stream, pieces, count, on_written);
+    on_written(&outgoing->request, 0);
+    return 0;
+}
+
 static void write_frame(struct lane *lane, const struct frame *frame,
                         const struct frame_size *size)
 {
@@ -231,8 +263,7 @@ static void write_frame(struct lane *lane, const struct frame *frame,
     lane->pushed_bytes += outgoing->bytes;
     transport_of(lane)->figures.frames_sent++;
     transport_of(lane)->figures.bytes_sent += outgoing->bytes;
-    int rc = uv_write(&outgoing->request, (uv_stream_t *)&lane->tcp, pieces,
-                      count, on_written);
+    int rc = write_pieces(outgoing, pieces, count);
     /* As when the line had broken just after: the frame is lost. */
     if (rc != 0)
         on_written(&outgoing->request, rc);
