@@ -28,10 +28,15 @@ enum {
     DIRECTORY_MODE = 0700,
     /* A write that failed with less than this left failed for want of it. */
     FULL_BELOW_BYTES = 1 << 20,
+    /* Of the file's end, left in the page cache; and how much is dropped from
+     * it at a time. */
+    CACHED_BYTES = 128 * 1024 * 1024,
+    RELIEF_BYTES = 8 * 1024 * 1024,
 };
 
 struct environment {
     MDB_env *env;
+    uint64_t relieved_bytes; /* The file's start, dropped from the cache. */
     MDB_dbi databases[DATABASE_COUNT];
 };
 
@@ -258,6 +263,27 @@ int environment_space(struct environment *environment,
     ret_space->reusable_bytes = free_pages * stat.ms_psize;
     ret_space->map_bytes = info.me_mapsize;
     return 0;
+}
+
+/* Only pages that nobody has mapped go, and so the tree stays: what goes are
+ * bodies that were written and not read. */
+void environment_relieve(struct environment *environment)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    mdb_filehandle_t fd;
+    mdb_env_info(environment->env, &info);
+    mdb_env_stat(environment->env, &stat);
+    uint64_t end = (info.me_last_pgno + 1) * stat.ms_psize;
+    uint64_t from = environment->relieved_bytes;
+    if (end < from + CACHED_BYTES + RELIEF_BYTES ||
+        mdb_env_get_fd(environment->env, &fd) != 0)
+        return;
+    environment->relieved_bytes = end - CACHED_BYTES;
+    /* Advice: if it is not taken, nothing is lost. */
+    (void)posix_fadvise(fd, (off_t)from,
+                        (off_t)(environment->relieved_bytes - from),
+                        POSIX_FADV_DONTNEED);
 }
 
 /* ---- Transactions ---- */

@@ -27,6 +27,13 @@ void environment_close(struct environment *environment); /* NULL is fine. */
 int environment_space(struct environment *environment,
                       struct store_space *ret_space, struct error *error);
 
+/* After a commit: leaves in the page cache, of what this process made the file
+ * grow by, only the end. A growing file would take all memory that the system
+ * has, or a container may use, for bodies that are seldom read again; and
+ * taking fresh memory costs a virtual machine several times what writing to it
+ * does. */
+void environment_relieve(struct environment *environment);
+
 /* Translates a code of LMDB's and puts words to it. */
 int environment_error(struct error *error, int lmdb_code, const char *words);
 

@@ -279,6 +279,7 @@ int store_commit(struct store *store, struct error *error)
                           (unsigned long long)store->applied_index);
     }
     store->pending_bytes = 0;
+    environment_relieve(store->environment);
     /* The pages' sync has taken the meta page of the commit before along. */
     atomic_store(&store->durable_index, atomic_load(&store->committed_index));
     atomic_store(&store->committed_index, store->applied_index);
