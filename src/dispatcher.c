@@ -64,7 +64,6 @@ struct pipeline_read {
     struct feed_item *items;
     uint32_t count;
     uint64_t next_due_ms;
-    uint64_t positions[];
 };
 
 static int run_pipeline_read(struct read_job *job, struct view *view,
@@ -93,15 +92,9 @@ static void port_read(void *context, uint32_t reign,
                       const struct delivery_read *read)
 {
     struct dispatcher *dispatcher = context;
-    uint32_t positions = read->kind == DELIVERY_LOAD ? read->count : 0;
-    struct pipeline_read *mine =
-        memory_new(sizeof *mine + positions * sizeof mine->positions[0]);
+    struct pipeline_read *mine = memory_new(sizeof *mine);
     *mine = (struct pipeline_read){
         .dispatcher = dispatcher, .reign = reign, .read = *read};
-    if (positions > 0)
-        memcpy(mine->positions, read->positions,
-               positions * sizeof mine->positions[0]);
-    mine->read.positions = mine->positions;
     mine->job.run = run_pipeline_read;
     mine->job.done = pipeline_read_done;
     mine->job.waiter.index = catalog_applied_index(dispatcher->parts.catalog);

@@ -283,6 +283,7 @@ int filter_compile(struct slice text, struct filter **ret_filter,
                                     .child = FILTER_NONE,
                                     .sibling = FILTER_NONE,
                                     .clause = FILTER_NONE};
+    filter->references = 1;
     filter->nodes = nodes;
     filter->node_count = 1;
     int rc = read_filter(&compiler, text);
@@ -291,15 +292,22 @@ int filter_compile(struct slice text, struct filter **ret_filter,
     memcpy(filter->nodes, nodes, size);
     free(nodes);
     if (rc != 0)
-        filter_free(filter);
+        filter_unref(filter);
     else
         *ret_filter = filter;
     return rc;
 }
 
-void filter_free(struct filter *filter)
+struct filter *filter_ref(struct filter *filter)
 {
-    if (filter == NULL)
+    if (filter != NULL)
+        filter->references++;
+    return filter;
+}
+
+void filter_unref(struct filter *filter)
+{
+    if (filter == NULL || --filter->references > 0)
         return;
     arena_close(&filter->arena);
     free(filter);

@@ -36,7 +36,9 @@ struct filter_error {
  * clauses matches everything. ERR_INVALID with words. */
 int filter_compile(struct slice text, struct filter **ret_filter,
                    struct filter_error *error);
-void filter_free(struct filter *filter); /* NULL is fine. */
+/* References are counted without atomics: by one thread. Both take NULL. */
+struct filter *filter_ref(struct filter *filter); /* Returns its argument. */
+void filter_unref(struct filter *filter);
 
 /* `attributes` as encoded in a message (command.h), `payload` its JSON. What
  * cannot be read matches nothing. A NULL filter matches everything. */

@@ -35,6 +35,7 @@ struct filter_node {
 };
 
 struct filter {
+    uint32_t references;
     struct arena arena; /* All below. */
     struct filter_clause clauses[BOUND_FILTER_CLAUSES];
     uint32_t clause_count;

@@ -5,8 +5,22 @@
 #include <assert.h>
 #include <stdlib.h>
 
+static bool joins(const struct hand *hand, const struct supply *supply)
+{
+    if (hand->count == 0 || supply->letter != NULL || supply->discarded)
+        return false;
+    const struct supply *last = hand_at(hand, hand->count - 1);
+    return last->letter == NULL && !last->discarded;
+}
+
 void hand_push(struct hand *hand, const struct supply *supply)
 {
+    if (joins(hand, supply)) {
+        struct supply *last = &hand->array[hand->first + hand->count - 1];
+        last->position = supply->position;
+        last->examined += supply->examined;
+        return;
+    }
     if (hand->first + hand->count == hand->capacity) {
         if (hand->first > 0) {
             memmove(hand->array, hand->array + hand->first,
@@ -19,7 +33,8 @@ void hand_push(struct hand *hand, const struct supply *supply)
                                         hand->capacity * sizeof *hand->array);
         }
     }
-    letter_ref(supply->letter);
+    if (supply->letter != NULL)
+        letter_ref(supply->letter);
     hand->array[hand->first + hand->count++] = *supply;
 }
 

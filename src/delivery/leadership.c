@@ -248,8 +248,7 @@ void leadership_decided(struct leadership *leadership, uint64_t token,
 {
     if (!is_own_token(token)) {
         if (leadership->scheduler != NULL)
-            scheduler_applied(leadership->scheduler, token, result->code,
-                              now_ms);
+            scheduler_applied(leadership->scheduler, token, result, now_ms);
     } else if (token == leadership->reign &&
                leadership->phase == PHASE_TAKEOVER) {
         begin_loading(leadership);
@@ -262,9 +261,10 @@ void leadership_supplied(struct leadership *leadership, uint32_t reign,
                          uint64_t next_due_ms, uint64_t now_ms)
 {
     if (reign == leadership->reign && leadership->scheduler != NULL)
-        scheduler_supplied(leadership->scheduler, read->kind,
-                           read->publisher_id, code, items, count, next_due_ms,
-                           now_ms);
+        scheduler_supplied(leadership->scheduler, read, code, items, count,
+                           next_due_ms, now_ms);
+    else
+        scheduler_forget_read(read);
 }
 
 /* An answer to an earlier reign's request says nothing to this one: what it

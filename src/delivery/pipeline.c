@@ -1,20 +1,54 @@
 #include "pipeline_inside.h"
 
-#include "backoff.h"
+#include "base/error.h"
 
 #include <stdlib.h>
 
-enum {
-    REPEAT_MS = 1000, /* After a failed read or a refused command. */
-    RATE_WINDOW_MS = 5000,
-};
+enum { RATE_WINDOW_MS = 5000 };
 
 static void keep_options(struct pipeline *pipeline,
                          const struct publisher_options *options)
 {
+    struct arena texts = {0};
+    struct filter_error error;
     pipeline->options = *options;
-    pipeline->options.target = arena_copy(&pipeline->texts, options->target);
-    pipeline->options.description = slice_of(NULL, 0);
+    publisher_options_copy(&pipeline->options, &texts);
+    arena_close(&pipeline->texts);
+    pipeline->texts = texts;
+    filter_unref(pipeline->filter);
+    pipeline->filter = NULL;
+    /* It was checked before it was stored; one that a newer program allowed
+     * and this one does not know passes everything, since nothing may be lost
+     * by it. */
+    if (options->filter.length > 0)
+        filter_compile(pipeline->options.filter, &pipeline->filter, &error);
+}
+
+static void take_counts(struct pipeline *pipeline,
+                        const struct pipeline_view *view)
+{
+    struct order *order = &pipeline->order;
+    order_reset(order);
+    order->waits = view->ordered_waits;
+    order->stuck = view->ordered_stuck;
+    order->parked = view->parked;
+    pipeline->load_keys =
+        view->parked > 0 || (pipeline->options.ordering == ORDERING_KEY &&
+                             view->ordered_waits + view->ordered_stuck > 0);
+    pipeline->keys_after = 0;
+}
+
+static void take_open(struct pipeline *pipeline,
+                      const struct open_position *open)
+{
+    struct slot *slot =
+        slots_take(&pipeline->slots, SLOT_LOADING, open->position);
+    slot->attempt = open->attempt;
+    slot->doubt = open->doubt;
+    slot->ordered = open->ordered;
+    slot->key = open->key;
+    if (open->ordered)
+        order_opened(&pipeline->order, open->key, 0);
 }
 
 struct pipeline *pipeline_new(const struct pipeline_view *view, uint64_t seed)
@@ -28,14 +62,13 @@ struct pipeline *pipeline_new(const struct pipeline_view *view, uint64_t seed)
     pipeline->feed_from = view->next;
     pipeline->last_position = view->last_position;
     pipeline->first_due_ms = view->first_due_ms;
+    pipeline->throttled_until_ms = view->throttled_until_ms;
     pipeline->random = (seed ^ view->publisher.id * 0x9E3779B97F4A7C15u) | 1u;
-    for (uint32_t i = 0; i < view->open_count; i++) {
-        const struct open_position *open = &view->open[i];
-        struct slot *slot =
-            slots_take(&pipeline->slots, SLOT_LOADING, open->position);
-        slot->attempt = open->attempt;
-        slot->doubt = open->doubt;
-    }
+    breaker_init(&pipeline->breaker, &view->circuit);
+    bucket_limit(&pipeline->bucket, pipeline->options.rate_limit_per_second, 0);
+    take_counts(pipeline, view);
+    for (uint32_t i = 0; i < view->open_count; i++)
+        take_open(pipeline, &view->open[i]);
     return pipeline;
 }
 
@@ -46,8 +79,13 @@ void pipeline_free(struct pipeline *pipeline)
     hand_close(&pipeline->ahead);
     hand_close(&pipeline->due);
     slots_close(&pipeline->slots);
+    order_close(&pipeline->order);
+    walks_close(pipeline);
+    filter_unref(pipeline->filter);
     arena_close(&pipeline->texts);
     free(pipeline->positions);
+    free(pipeline->parked);
+    free(pipeline->discarded);
     free(pipeline);
 }
 
@@ -67,6 +105,11 @@ pipeline_options(const struct pipeline *pipeline)
     return &pipeline->options;
 }
 
+struct filter *pipeline_filter(const struct pipeline *pipeline)
+{
+    return pipeline->filter;
+}
+
 /* ---- Events ---- */
 
 void pipeline_published(struct pipeline *pipeline, uint64_t last_position)
@@ -75,9 +118,48 @@ void pipeline_published(struct pipeline *pipeline, uint64_t last_position)
         pipeline->last_position = last_position;
 }
 
+/* What was read ahead went through another filter or order. */
+static void read_again(struct pipeline *pipeline)
+{
+    if (pipeline->granting)
+        return; /* pipeline_applied() sees to it. */
+    hand_empty(&pipeline->ahead);
+    pipeline->feed_from = pipeline->next;
+}
+
+void pipeline_update(struct pipeline *pipeline,
+                     const struct publisher_options *options, uint64_t now_ms)
+{
+    bool moves = !slice_equal(pipeline->options.target, options->target);
+    bool reorders = pipeline->options.ordering != options->ordering;
+    keep_options(pipeline, options);
+    bucket_limit(&pipeline->bucket, options->rate_limit_per_second, now_ms);
+    walks_put_down(pipeline);
+    read_again(pipeline);
+    if (moves) {
+        /* Applying the update has closed it in the log already. */
+        breaker_close(&pipeline->breaker, now_ms);
+        breaker_told(&pipeline->breaker);
+        pipeline->throttled_until_ms = 0;
+    }
+    pipeline->refresh |= reorders || options->ordering != ORDERING_NONE;
+}
+
+void pipeline_decided(struct pipeline *pipeline, uint64_t now_ms)
+{
+    hand_empty(&pipeline->due);
+    pipeline_due_at(pipeline, now_ms);
+    pipeline->distrust_upto = pipeline->last_position;
+    read_again(pipeline);
+    walks_put_down(pipeline);
+    pipeline->refresh |= pipeline->options.ordering != ORDERING_NONE ||
+                         pipeline->order.parked > 0;
+}
+
 void pipeline_pause(struct pipeline *pipeline, bool paused)
 {
     pipeline->paused = paused;
+    pipeline->gone &= paused;
     if (!paused)
         pipeline->hold_ms = 0;
 }
@@ -93,6 +175,7 @@ bool pipeline_is_drained(const struct pipeline *pipeline)
 {
     const uint32_t *by_state = pipeline->slots.by_state;
     return pipeline->draining && !pipeline->granting && !pipeline->intending &&
+           pipeline->walking == 0 &&
            by_state[SLOT_PROPOSED] + by_state[SLOT_READY] +
                    by_state[SLOT_SENDING] + by_state[SLOT_ANSWERED] +
                    by_state[SLOT_SETTLING] ==
@@ -105,9 +188,14 @@ void pipeline_due_at(struct pipeline *pipeline, uint64_t due_ms)
         pipeline->first_due_ms = due_ms;
 }
 
+void pipeline_hold_until(struct pipeline *pipeline, uint64_t until_ms)
+{
+    pipeline->hold_ms = until_ms;
+}
+
 static void hold(struct pipeline *pipeline, uint64_t now_ms)
 {
-    pipeline->hold_ms = now_ms + REPEAT_MS;
+    pipeline_hold_until(pipeline, now_ms + REPEAT_MS);
 }
 
 void pipeline_fed(struct pipeline *pipeline, int code,
@@ -123,7 +211,7 @@ void pipeline_fed(struct pipeline *pipeline, int code,
         return; /* The hand was emptied meanwhile: this is not what follows. */
     for (uint32_t i = 0; i < count; i++) {
         hand_push(&pipeline->ahead, &supplies[i]);
-        pipeline->feed_from = supplies[i].letter->position + 1;
+        pipeline->feed_from = supplies[i].position + 1;
     }
     /* What was announced is not there any more (purged). */
     if (count == 0)
@@ -141,23 +229,25 @@ void pipeline_due(struct pipeline *pipeline, int code,
         return;
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (!slots_has(&pipeline->slots, supplies[i].letter->position))
+        if (!slots_has(&pipeline->slots, supplies[i].position))
             hand_push(&pipeline->due, &supplies[i]);
     }
     if (next_due_ms != 0)
         pipeline_due_at(pipeline, next_due_ms);
 }
 
-static void slot_gone(struct slots *slots, struct slot *slot)
+/* What is not open after all was settled by somebody else: a person's
+ * decision came between. */
+static void load_missed(struct pipeline *pipeline)
 {
-    slot->outcome = (struct outcome){
-        .position = slot->position,
-        .state = DELIVERY_DEAD,
-        .attempt = {.number = slot->attempt,
-                    .class = ATTEMPT_PROTOCOL,
-                    .maybe_duplicate = slot->doubt,
-                    .response = slice_text("the message is gone")}};
-    slots_move(slots, slot, SLOT_ANSWERED);
+    struct slot *slot;
+    uint32_t place = 0;
+    while ((slot = slots_next(&pipeline->slots, SLOT_LOADING, &place)) !=
+           NULL) {
+        if (slot->ordered)
+            order_shut(&pipeline->order, slot->key, pipeline_blocks(pipeline));
+        slots_release(&pipeline->slots, slot);
+    }
 }
 
 void pipeline_loaded(struct pipeline *pipeline, int code,
@@ -170,30 +260,72 @@ void pipeline_loaded(struct pipeline *pipeline, int code,
         return;
     }
     for (uint32_t i = 0; i < count; i++) {
-        struct slot *slot =
-            slots_at(&pipeline->slots, supplies[i].letter->position);
+        struct slot *slot = slots_at(&pipeline->slots, supplies[i].position);
         if (slot == NULL || slot->state != SLOT_LOADING)
             continue;
+        letter_unref(slot->letter);
         slot->letter = letter_ref(supplies[i].letter);
+        slot->budget_from = supplies[i].budget_from;
+        slot->holds = supplies[i].holds;
+        slot->replay_id = supplies[i].replay_id;
         slots_move(&pipeline->slots, slot, SLOT_READY);
     }
-    struct slot *slot;
-    uint32_t place = 0;
-    while ((slot = slots_next(&pipeline->slots, SLOT_LOADING, &place)) != NULL)
-        slot_gone(&pipeline->slots, slot);
+    load_missed(pipeline);
 }
 
-/* The grant was refused: its messages are read again. */
-static void grant_refused(struct pipeline *pipeline, uint64_t now_ms)
+void pipeline_viewed(struct pipeline *pipeline, int code,
+                     const struct pipeline_view *view, uint64_t now_ms)
 {
-    hand_empty(&pipeline->ahead);
-    pipeline->feed_from = pipeline->next;
-    hold(pipeline, now_ms);
+    pipeline->viewing = false;
+    if (code != 0) {
+        hold(pipeline, now_ms);
+        return;
+    }
+    pipeline->refresh = false;
+    take_counts(pipeline, view);
+    if (view->first_due_ms != 0)
+        pipeline_due_at(pipeline, view->first_due_ms);
 }
 
-/* The proposed slots of a batch may be sent, or their proposal was refused. */
+void pipeline_keys(struct pipeline *pipeline, int code,
+                   const struct blocked_key *keys, uint32_t count,
+                   uint64_t now_ms)
+{
+    pipeline->reading_keys = false;
+    if (code != 0) {
+        hold(pipeline, now_ms);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        order_load(&pipeline->order, &keys[i], pipeline_blocks(pipeline));
+        pipeline->keys_after = keys[i].key;
+    }
+    pipeline->load_keys = count == PIPELINE_KEYS_PAGE;
+}
+
+/* The grant was refused: its messages are read again, from the store, since
+ * something was decided that memory does not know of. */
+static void grant_refused(struct pipeline *pipeline, int code, uint64_t now_ms)
+{
+    pipeline->distrust_upto = pipeline->last_position;
+    pipeline->refresh |= pipeline->options.ordering != ORDERING_NONE ||
+                         pipeline->order.parked > 0;
+    /* A pause explains itself, a decision needs no pause. */
+    if (code != ERR_STALE)
+        hold(pipeline, now_ms);
+}
+
+static void release_proposed(struct pipeline *pipeline, struct slot *slot)
+{
+    if (slot->ordered)
+        order_shut(&pipeline->order, slot->key, pipeline_blocks(pipeline));
+    slots_release(&pipeline->slots, slot);
+}
+
+/* The proposed slots of a batch may be sent, or their proposal was refused.
+ * Where only some were opened it is not known which: they are looked up. */
 static void proposal_decided(struct pipeline *pipeline, uint32_t batch,
-                             bool granted)
+                             bool granted, bool all)
 {
     struct slot *slot;
     uint32_t place = 0;
@@ -202,9 +334,9 @@ static void proposal_decided(struct pipeline *pipeline, uint32_t batch,
         if (slot->batch != batch)
             continue;
         if (granted)
-            slots_move(&pipeline->slots, slot, SLOT_READY);
+            slots_move(&pipeline->slots, slot, all ? SLOT_READY : SLOT_LOADING);
         else
-            slots_release(&pipeline->slots, slot);
+            release_proposed(pipeline, slot);
     }
 }
 
@@ -227,99 +359,79 @@ static void batch_settled(struct pipeline *pipeline, uint32_t batch,
     }
 }
 
+/* `next` moves before anything is read again. */
+static void grant_applied(struct pipeline *pipeline, uint32_t batch, int code,
+                          uint64_t now_ms)
+{
+    pipeline->granting = false;
+    proposal_decided(pipeline, batch, code == 0, true);
+    if (code == 0)
+        pipeline->next = pipeline->grant_upto + 1;
+    else
+        grant_refused(pipeline, code, now_ms);
+    if (code != 0 || pipeline->refresh)
+        read_again(pipeline);
+}
+
+static void intent_applied(struct pipeline *pipeline, uint32_t batch, int code,
+                           uint32_t count, uint64_t now_ms)
+{
+    pipeline->intending = false;
+    proposal_decided(pipeline, batch, code == 0,
+                     count == pipeline->intent_count);
+    if (code == 0)
+        return;
+    pipeline_due_at(pipeline, now_ms + REPEAT_MS);
+    hold(pipeline, now_ms);
+    pipeline->refresh |= pipeline->options.ordering != ORDERING_NONE;
+}
+
 void pipeline_applied(struct pipeline *pipeline, enum pipeline_command command,
-                      uint32_t batch, int code, uint64_t now_ms)
+                      uint32_t batch, int code, uint32_t count, uint64_t now_ms)
 {
     switch (command) {
     case PIPELINE_GRANT:
-        pipeline->granting = false;
-        proposal_decided(pipeline, batch, code == 0);
-        if (code == 0)
-            pipeline->next = pipeline->grant_upto + 1;
-        else
-            grant_refused(pipeline, now_ms);
+        grant_applied(pipeline, batch, code, now_ms);
         break;
     case PIPELINE_INTENT:
-        pipeline->intending = false;
-        proposal_decided(pipeline, batch, code == 0);
-        if (code != 0) {
-            pipeline_due_at(pipeline, now_ms + REPEAT_MS);
-            hold(pipeline, now_ms);
-        }
+        intent_applied(pipeline, batch, code, count, now_ms);
+        break;
+    case PIPELINE_UNPARK:
+        proposal_decided(pipeline, batch, code == 0, true);
+        walks_applied(pipeline, batch, code, now_ms);
         break;
     case PIPELINE_OUTCOMES:
     case PIPELINE_WITHDRAW:
         batch_settled(pipeline, batch, now_ms);
         break;
+    case PIPELINE_TOLD:
+        break;
     }
 }
 
-bool pipeline_dispatch(struct pipeline *pipeline, struct dispatch *ret)
+bool pipeline_dispatch(struct pipeline *pipeline, uint64_t now_ms,
+                       struct dispatch *ret)
 {
-    if (pipeline->paused || pipeline->draining)
+    if (pipeline->paused || pipeline->draining ||
+        pipeline->slots.by_state[SLOT_READY] == 0 ||
+        pipeline->throttled_until_ms > now_ms)
+        return false;
+    struct breaker_options options = pipeline_breaker_options(pipeline);
+    if (breaker_window(&pipeline->breaker, &options, now_ms) <=
+            pipeline->slots.by_state[SLOT_SENDING] ||
+        !bucket_take(&pipeline->bucket, now_ms))
         return false;
     uint32_t place = 0;
     struct slot *slot = slots_next(&pipeline->slots, SLOT_READY, &place);
-    if (slot == NULL)
-        return false;
     slots_move(&pipeline->slots, slot, SLOT_SENDING);
+    slot->probe = breaker_is_open(&pipeline->breaker);
+    pipeline->metrics.doubtful += slot->doubt;
     *ret = (struct dispatch){.token = slots_token(&pipeline->slots, slot),
                              .letter = slot->letter,
                              .attempt = slot->attempt,
+                             .replay_id = slot->replay_id,
                              .doubt = slot->doubt};
     return true;
-}
-
-static void count_delivered(struct pipeline *pipeline, uint64_t now_ms)
-{
-    uint64_t passed = now_ms - pipeline->window_began_ms;
-    if (passed >= RATE_WINDOW_MS) {
-        pipeline->window_before =
-            passed < 2 * RATE_WINDOW_MS ? pipeline->window_count : 0;
-        pipeline->window_count = 0;
-        pipeline->window_began_ms = now_ms;
-    }
-    pipeline->window_count++;
-}
-
-static void decide(struct pipeline *pipeline, const struct attempt *attempt,
-                   uint64_t now_ms, struct outcome *outcome)
-{
-    const struct publisher_options *options = &pipeline->options;
-    outcome->next_attempt_ms = 0;
-    if (attempt->class == ATTEMPT_OK) {
-        outcome->state = DELIVERY_DELIVERED;
-        count_delivered(pipeline, now_ms);
-    } else if (attempt->number >= options->max_attempts) {
-        outcome->state = DELIVERY_DEAD;
-    } else {
-        outcome->state = DELIVERY_RETRYING;
-        outcome->next_attempt_ms =
-            now_ms + backoff_ms(options->retry_seconds,
-                                options->retry_seconds_max, attempt->number,
-                                random_next(&pipeline->random));
-    }
-}
-
-void pipeline_answered(struct pipeline *pipeline, uint64_t token,
-                       const struct attempt *attempt, uint64_t now_ms)
-{
-    struct slot *slot = slots_of_token(&pipeline->slots, token);
-    if (slot == NULL || slot->state != SLOT_SENDING)
-        return;
-    struct outcome *outcome = &slot->outcome;
-    outcome->position = slot->position;
-    outcome->attempt = *attempt;
-    outcome->attempt.number = slot->attempt;
-    outcome->attempt.maybe_duplicate = slot->doubt;
-    decide(pipeline, &outcome->attempt, now_ms, outcome);
-    size_t length = attempt->response.length;
-    if (length > 0) {
-        slot->response = memory_new(length);
-        memcpy(slot->response, attempt->response.data, length);
-    }
-    outcome->attempt.response = slice_of(slot->response, length);
-    slots_move(&pipeline->slots, slot, SLOT_ANSWERED);
 }
 
 bool pipeline_is_hungry(const struct pipeline *pipeline)
@@ -334,7 +446,16 @@ struct pipeline_statistics pipeline_statistics(const struct pipeline *pipeline,
         .in_flight = pipeline->slots.by_state[SLOT_SENDING],
         .slots = pipeline->slots.used,
         .next_attempt_ms = pipeline->first_due_ms,
+        .circuit = pipeline->breaker.circuit,
+        .throttled_until_ms = pipeline->throttled_until_ms > now_ms
+                                  ? pipeline->throttled_until_ms
+                                  : 0,
+        .metrics = &pipeline->metrics,
     };
+    struct bucket bucket = pipeline->bucket;
+    if (pipeline->slots.by_state[SLOT_READY] > 0 &&
+        bucket_next_ms(&bucket, now_ms) > now_ms)
+        statistics.limited_until_ms = bucket_next_ms(&bucket, now_ms);
     uint64_t passed = now_ms - pipeline->window_began_ms;
     if (passed < RATE_WINDOW_MS) {
         double share = (double)(RATE_WINDOW_MS - passed) / RATE_WINDOW_MS;

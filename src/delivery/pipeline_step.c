@@ -6,12 +6,47 @@
 
 #include <assert.h>
 
-enum { AHEAD_MIN = 32 }; /* Read ahead at least so many messages. */
+enum {
+    AHEAD_MIN = 32,       /* Read ahead at least so many messages. */
+    EXAMINED_MAX = 65536, /* Positions that one grant examines at most. */
+    /* Of what the rate allows in a second, the part that is granted ahead:
+     * what is granted and not sent would be in doubt after a crash. */
+    RATE_AHEAD = 10,
+};
 
-static uint32_t room(const struct pipeline *pipeline)
+/* ---- How much ---- */
+
+/* What may be open beyond what is. */
+static uint32_t room(struct pipeline *pipeline, uint64_t now_ms)
 {
-    uint32_t most = pipeline->options.max_in_flight;
-    return pipeline->slots.window < most ? most - pipeline->slots.window : 0;
+    struct breaker_options options = pipeline_breaker_options(pipeline);
+    uint32_t most = breaker_window(&pipeline->breaker, &options, now_ms);
+    uint32_t used = pipeline->slots.window;
+    uint32_t left = used < most ? most - used : 0;
+    uint32_t rate = pipeline->options.rate_limit_per_second;
+    if (rate == 0)
+        return left;
+    const uint32_t *by_state = pipeline->slots.by_state;
+    uint32_t waiting = by_state[SLOT_PROPOSED] + by_state[SLOT_READY];
+    uint32_t level = bucket_level(&pipeline->bucket, now_ms);
+    uint32_t limit = level + rate / RATE_AHEAD + 1;
+    limit = waiting < limit ? limit - waiting : 0;
+    return left < limit ? left : limit;
+}
+
+/* Nothing may be sent for a while: a closed door, not a full house. */
+static uint64_t held_back_until_ms(struct pipeline *pipeline, uint64_t now_ms)
+{
+    uint64_t probe_ms = breaker_wake_ms(&pipeline->breaker, now_ms);
+    uint64_t throttled_ms = pipeline->throttled_until_ms;
+    if (throttled_ms <= now_ms)
+        throttled_ms = 0;
+    return probe_ms > throttled_ms ? probe_ms : throttled_ms;
+}
+
+static void *at_least(void *array, uint32_t count, size_t size)
+{
+    return memory_resize(array, (size_t)count * size);
 }
 
 static void need_positions(struct pipeline *pipeline)
@@ -19,11 +54,43 @@ static void need_positions(struct pipeline *pipeline)
     uint32_t most = pipeline->slots.capacity;
     if (most < pipeline->options.max_in_flight)
         most = pipeline->options.max_in_flight;
-    if (most * 3 > pipeline->positions_capacity) {
-        pipeline->positions_capacity = most * 3;
-        pipeline->positions = memory_resize(
-            pipeline->positions, most * 3 * sizeof pipeline->positions[0]);
-    }
+    if (most <= pipeline->positions_capacity)
+        return;
+    pipeline->positions_capacity = most;
+    pipeline->positions = at_least(pipeline->positions, most * POSITIONS_PARTS,
+                                   sizeof *pipeline->positions);
+}
+
+static uint64_t *part(struct pipeline *pipeline, uint32_t which)
+{
+    return pipeline->positions + which * pipeline->positions_capacity;
+}
+
+/* As many as there are in hand may be parked, or discarded. */
+static void need_parked(struct pipeline *pipeline)
+{
+    uint32_t most = pipeline->ahead.count;
+    if (most <= pipeline->parked_capacity)
+        return;
+    pipeline->parked_capacity = most;
+    pipeline->parked =
+        at_least(pipeline->parked, most * 2, sizeof *pipeline->parked);
+    pipeline->discarded =
+        at_least(pipeline->discarded, most, sizeof *pipeline->discarded);
+}
+
+/* ---- What is over ---- */
+
+void pipeline_left(struct pipeline *pipeline, const struct slot *slot,
+                   enum delivery_state state)
+{
+    if (!slot->ordered)
+        return;
+    if (state == DELIVERY_RETRYING)
+        order_waits(&pipeline->order, slot->key);
+    else if (state == DELIVERY_AMBIGUOUS)
+        order_stuck(&pipeline->order, slot->key);
+    order_shut(&pipeline->order, slot->key, pipeline_blocks(pipeline));
 }
 
 static void step_outcomes(struct pipeline *pipeline,
@@ -37,6 +104,7 @@ static void step_outcomes(struct pipeline *pipeline,
                NULL) {
         slot->batch = effects->batch;
         pipeline->outcomes[count++] = slot->outcome;
+        pipeline_left(pipeline, slot, slot->outcome.state);
         slots_move(&pipeline->slots, slot, SLOT_SETTLING);
     }
     effects->outcomes = pipeline->outcomes;
@@ -50,144 +118,413 @@ static void step_withdraw(struct pipeline *pipeline,
 {
     struct slot *slot;
     uint32_t place = 0;
-    effects->withdraw = pipeline->positions;
+    effects->withdraw = part(pipeline, POSITIONS_WITHDRAW);
     while ((slot = slots_next(&pipeline->slots, SLOT_READY, &place)) != NULL) {
         slot->batch = effects->batch;
         slot->withdrawn = true;
         effects->withdraw[effects->withdraw_count++] = slot->position;
+        pipeline_left(pipeline, slot, DELIVERY_RETRYING);
         slots_move(&pipeline->slots, slot, SLOT_SETTLING);
     }
 }
 
-static struct slot *propose(struct pipeline *pipeline, struct hand *hand,
-                            uint32_t batch)
+/* What the next leader must know of the target, and that it wants no more. */
+static void step_tell(struct pipeline *pipeline,
+                      struct pipeline_effects *effects)
 {
-    struct supply supply = hand_pop(hand);
+    if (breaker_told(&pipeline->breaker) || pipeline->throttle_changed) {
+        pipeline->throttle_changed = false;
+        pipeline->circuit = (struct command_circuit){
+            .publisher_id = pipeline->id,
+            .circuit = pipeline->breaker.circuit,
+            .throttled_until_ms = pipeline->throttled_until_ms};
+        effects->circuit = &pipeline->circuit;
+    }
+    if (pipeline->gone && !pipeline->paused)
+        effects->pause_reason = "gone: the target answered 410";
+}
+
+/* ---- What begins ---- */
+
+static struct slot *propose(struct pipeline *pipeline,
+                            const struct supply *supply, uint32_t batch)
+{
     struct slot *slot =
-        slots_take(&pipeline->slots, SLOT_PROPOSED, supply.letter->position);
-    slot->letter = supply.letter;
-    slot->attempt = supply.attempts + 1;
-    slot->doubt = supply.doubt;
+        slots_take(&pipeline->slots, SLOT_PROPOSED, supply->position);
+    slot->letter = supply->letter;
+    slot->attempt = supply->attempts + 1;
+    slot->budget_from = supply->budget_from;
+    slot->holds = supply->holds;
+    slot->replay_id = supply->replay_id;
+    slot->doubt = supply->doubt;
+    slot->ordered = supply->ordered;
+    slot->key = supply->ordered ? supply->key : 0;
     slot->batch = batch;
     return slot;
 }
 
-static void step_intent(struct pipeline *pipeline,
-                        struct pipeline_effects *effects)
+void pipeline_open(struct pipeline *pipeline, struct supply *supply,
+                   uint32_t batch, uint64_t now_ms)
 {
-    if (pipeline->intending || pipeline->due.count == 0)
-        return;
-    uint32_t count = room(pipeline);
-    if (count > pipeline->due.count)
-        count = pipeline->due.count;
-    effects->intent = pipeline->positions + pipeline->positions_capacity / 3;
-    for (uint32_t i = 0; i < count; i++)
-        effects->intent[i] =
-            propose(pipeline, &pipeline->due, effects->batch)->position;
-    effects->intent_count = count;
-    pipeline->intending = count > 0;
+    supply->ordered =
+        pipeline->options.ordering == ORDERING_STRICT ||
+        (pipeline->options.ordering == ORDERING_KEY && supply->key != 0);
+    struct slot *slot = propose(pipeline, supply, batch);
+    if (slot->ordered)
+        order_opened(&pipeline->order, slot->key, now_ms);
 }
 
-static void step_grant(struct pipeline *pipeline,
-                       struct pipeline_effects *effects)
+static uint32_t propose_due(struct pipeline *pipeline, uint32_t count,
+                            uint64_t now_ms, struct pipeline_effects *effects)
 {
-    uint32_t count = room(pipeline);
-    if (pipeline->granting || pipeline->ahead.count == 0 || count == 0)
+    if (count > pipeline->due.count)
+        count = pipeline->due.count;
+    effects->intent = part(pipeline, POSITIONS_INTENT);
+    for (uint32_t i = 0; i < count; i++) {
+        struct supply supply = hand_pop(&pipeline->due);
+        struct slot *slot = propose(pipeline, &supply, effects->batch);
+        effects->intent[i] = slot->position;
+        if (!slot->ordered)
+            continue;
+        order_opened(&pipeline->order, slot->key, now_ms);
+        order_waits_no_more(&pipeline->order, slot->key,
+                            pipeline_blocks(pipeline));
+    }
+    effects->intent_count = count;
+    pipeline->intending = count > 0;
+    pipeline->intent_count = count;
+    return count;
+}
+
+/* ---- Granting ---- */
+
+/* A grant in the making. */
+struct draft {
+    struct command_grant *grant;
+    uint64_t *open;
+    uint64_t *open_keys;
+    uint64_t *parked;
+    uint64_t *parked_keys;
+};
+
+enum verdict { TAKE, PARK, COUNT, STOP };
+
+/* What the order says of the next message in hand. */
+static enum verdict judge_key(struct pipeline *pipeline,
+                              const struct supply *supply, uint64_t now_ms)
+{
+    const struct order_key *entry = order_find(&pipeline->order, supply->key);
+    if (entry == NULL)
+        return supply->unwanted ? COUNT : TAKE;
+    if (entry->looking && entry->parked <= WALK_READ)
+        return STOP; /* Its last ones may just be on their way back. */
+    if (order_key_is_held(&pipeline->order, supply->key,
+                          pipeline_blocks(pipeline)))
+        return PARK;
+    if (entry->open == 0)
+        return supply->unwanted ? COUNT : TAKE;
+    if (entry->opened_ms + KEY_PATIENCE_MS <= now_ms)
+        return PARK;
+    pipeline->patience_ms = entry->opened_ms + KEY_PATIENCE_MS;
+    return STOP;
+}
+
+static enum verdict judge(struct pipeline *pipeline,
+                          const struct supply *supply, uint64_t now_ms)
+{
+    if (supply->letter == NULL)
+        return COUNT;
+    switch (pipeline->options.ordering) {
+    case ORDERING_KEY:
+        if (supply->key != 0)
+            return judge_key(pipeline, supply, now_ms);
+        break;
+    case ORDERING_STRICT:
+        if (!supply->unwanted && pipeline_strict_waits(pipeline))
+            return STOP;
+        break;
+    case ORDERING_NONE:
+        break;
+    }
+    return supply->unwanted ? COUNT : TAKE;
+}
+
+static void take(struct pipeline *pipeline, struct draft *draft,
+                 struct supply *supply, uint32_t batch, uint64_t now_ms)
+{
+    struct command_grant *grant = draft->grant;
+    draft->open[grant->open_count] = supply->position;
+    draft->open_keys[grant->open_count++] = supply->key;
+    pipeline_open(pipeline, supply, batch, now_ms);
+}
+
+static void park(struct pipeline *pipeline, struct draft *draft,
+                 const struct supply *supply)
+{
+    struct command_grant *grant = draft->grant;
+    draft->parked[grant->parked_count] = supply->position;
+    draft->parked_keys[grant->parked_count++] = supply->key;
+    order_parked(&pipeline->order, supply->key, supply->position);
+}
+
+/* Takes from hand what may go; ends before what may not. */
+static void fill(struct pipeline *pipeline, struct draft *draft, uint32_t most,
+                 uint32_t batch, uint64_t now_ms)
+{
+    struct command_grant *grant = draft->grant;
+    while (pipeline->ahead.count > 0 && grant->examined < EXAMINED_MAX) {
+        enum verdict verdict =
+            judge(pipeline, hand_at(&pipeline->ahead, 0), now_ms);
+        if (verdict == STOP || (verdict == TAKE && grant->open_count == most))
+            return;
+        struct supply supply = hand_pop(&pipeline->ahead);
+        grant->examined += supply.examined;
+        grant->upto = supply.position;
+        if (supply.discarded)
+            pipeline->discarded[grant->discarded_count++] = supply.position;
+        if (verdict == TAKE) {
+            take(pipeline, draft, &supply, batch, now_ms);
+            continue;
+        }
+        if (verdict == PARK)
+            park(pipeline, draft, &supply);
+        letter_unref(supply.letter);
+    }
+}
+
+/* What is parked stays with whoever is ahead of it; keys are told only under
+ * an order. */
+static void step_grant(struct pipeline *pipeline, uint32_t most,
+                       uint64_t now_ms, struct pipeline_effects *effects)
+{
+    if (pipeline->granting || pipeline->ahead.count == 0 ||
+        walks_come_first(pipeline))
         return;
-    if (count > pipeline->ahead.count)
-        count = pipeline->ahead.count;
-    uint64_t *open =
-        pipeline->positions + 2 * (pipeline->positions_capacity / 3);
-    for (uint32_t i = 0; i < count; i++)
-        open[i] = propose(pipeline, &pipeline->ahead, effects->batch)->position;
-    effects->grant = (struct command_grant){.publisher_id = pipeline->id,
-                                            .from = pipeline->next,
-                                            .upto = open[count - 1],
-                                            .examined = count,
-                                            .open_count = count,
-                                            .open = open};
-    pipeline->grant_upto = open[count - 1];
+    need_parked(pipeline);
+    bool keys = pipeline->options.ordering == ORDERING_KEY;
+    struct command_grant *grant = &effects->grant;
+    struct draft draft = {.grant = grant,
+                          .open = part(pipeline, POSITIONS_GRANT),
+                          .open_keys = part(pipeline, POSITIONS_KEYS),
+                          .parked = pipeline->parked,
+                          .parked_keys =
+                              pipeline->parked + pipeline->parked_capacity};
+    *grant = (struct command_grant){.publisher_id = pipeline->id,
+                                    .from = pipeline->next,
+                                    .open = draft.open,
+                                    .open_keys = keys ? draft.open_keys : NULL,
+                                    .parked = draft.parked,
+                                    .parked_keys = draft.parked_keys,
+                                    .discarded = pipeline->discarded};
+    fill(pipeline, &draft, most, effects->batch, now_ms);
+    if (grant->examined == 0)
+        return;
+    pipeline->grant_upto = grant->upto;
     pipeline->granting = true;
 }
 
-static void step_reads(struct pipeline *pipeline, uint64_t now_ms,
-                       struct pipeline_effects *effects)
+/* ---- Probing ---- */
+
+static bool due_may_come(const struct pipeline *pipeline, uint64_t now_ms)
+{
+    return pipeline->due.count > 0 || pipeline->asking_due ||
+           (pipeline->first_due_ms != 0 && pipeline->first_due_ms <= now_ms);
+}
+
+static bool fresh_may_come(const struct pipeline *pipeline)
+{
+    return (pipeline->ahead.count > 0 || pipeline->feeding ||
+            pipeline->feed_from <= pipeline->last_position) &&
+           pipeline->fresh_probes < FRESH_PROBES_MAX &&
+           !walks_come_first(pipeline);
+}
+
+/* One message at a time: in turn one that has failed before and one that was
+ * never tried, so that a message that cannot be delivered holds nothing up. */
+static void step_probe(struct pipeline *pipeline, uint32_t most,
+                       uint64_t now_ms, struct pipeline_effects *effects)
+{
+    bool due = due_may_come(pipeline, now_ms);
+    bool fresh = fresh_may_come(pipeline);
+    if (fresh && (pipeline->probe_fresh || !due)) {
+        step_grant(pipeline, most, now_ms, effects);
+        if (effects->grant.open_count > 0) {
+            pipeline->fresh_probes++;
+            pipeline->probe_fresh = false;
+        }
+        if (effects->grant.examined > 0 || pipeline->ahead.count == 0)
+            return; /* Else the order holds it up: a retry goes first. */
+    }
+    if (pipeline->due.count > 0 && !pipeline->intending &&
+        propose_due(pipeline, most, now_ms, effects) > 0)
+        pipeline->probe_fresh = true;
+}
+
+/* ---- Reading ---- */
+
+static void read_feed(struct pipeline *pipeline, uint32_t want,
+                      struct pipeline_effects *effects)
+{
+    if (pipeline->feeding || pipeline->ahead.count >= (want + 1) / 2 ||
+        pipeline->feed_from > pipeline->last_position)
+        return;
+    pipeline->feeding = true;
+    pipeline->feed_asked = pipeline->feed_from;
+    pipeline->feed_last = pipeline->last_position;
+    effects->read_feed = true;
+    effects->feed_from = pipeline->feed_from;
+    effects->feed_count = want - pipeline->ahead.count;
+    effects->feed_stored = pipeline->feed_from <= pipeline->distrust_upto;
+}
+
+static void step_reads(struct pipeline *pipeline, uint32_t most,
+                       uint64_t now_ms, struct pipeline_effects *effects)
 {
     uint32_t want = pipeline->options.max_in_flight * 2;
     want = want < AHEAD_MIN ? AHEAD_MIN : want;
     want = want > BOUND_FEED_MESSAGES ? BOUND_FEED_MESSAGES : want;
-    if (!pipeline->feeding && pipeline->ahead.count < want / 2 &&
-        pipeline->feed_from <= pipeline->last_position) {
-        pipeline->feeding = true;
-        pipeline->feed_asked = pipeline->feed_from;
-        pipeline->feed_last = pipeline->last_position;
-        effects->read_feed = true;
-        effects->feed_from = pipeline->feed_from;
-        effects->feed_count = want - pipeline->ahead.count;
-    }
-    uint32_t due_count = room(pipeline);
+    if (breaker_is_open(&pipeline->breaker))
+        want = 1; /* One is enough for a probe. */
+    read_feed(pipeline, want, effects);
     if (!pipeline->asking_due && !pipeline->intending &&
         pipeline->due.count == 0 && pipeline->first_due_ms != 0 &&
-        pipeline->first_due_ms <= now_ms && due_count > 0) {
+        pipeline->first_due_ms <= now_ms && most > 0) {
         pipeline->asking_due = true;
         pipeline->first_due_ms = 0; /* The answer tells the next one. */
         effects->read_due = true;
-        effects->due_count = due_count;
+        effects->due_count = most;
     }
 }
 
-static void step_load(struct pipeline *pipeline,
-                      struct pipeline_effects *effects)
+/* Counts are read when nothing is on its way that would change them. */
+static void step_refresh(struct pipeline *pipeline,
+                         struct pipeline_effects *effects)
 {
-    if (pipeline->loading || pipeline->slots.by_state[SLOT_LOADING] == 0)
+    const uint32_t *by_state = pipeline->slots.by_state;
+    if (pipeline->viewing || pipeline->granting || pipeline->intending ||
+        by_state[SLOT_PROPOSED] + by_state[SLOT_SETTLING] +
+                by_state[SLOT_ANSWERED] >
+            0)
         return;
-    /* The third part is free: nothing is granted while something loads. */
-    uint64_t *load =
-        pipeline->positions + 2 * (pipeline->positions_capacity / 3);
-    struct slot *slot;
-    uint32_t place = 0;
-    while ((slot = slots_next(&pipeline->slots, SLOT_LOADING, &place)) != NULL)
-        load[effects->load_count++] = slot->position;
-    effects->load = load;
-    pipeline->loading = true;
+    walks_put_down(pipeline);
+    if (pipeline->walking > 0)
+        return;
+    pipeline->viewing = true;
+    effects->read_view = true;
 }
 
-/* What is in hand can be read again; a publisher that is paused for long
+static void step_keys(struct pipeline *pipeline,
+                      struct pipeline_effects *effects)
+{
+    if (pipeline->reading_keys)
+        return;
+    pipeline->reading_keys = true;
+    effects->read_keys = true;
+    effects->keys_after = pipeline->keys_after;
+}
+
+/* What is in hand can be read again; a publisher that is held back for long
  * should not keep it in memory. */
 static void put_down(struct pipeline *pipeline, uint64_t now_ms)
 {
     if (pipeline->due.count > 0)
         pipeline_due_at(pipeline, now_ms);
     hand_empty(&pipeline->due);
+    walks_put_down(pipeline);
     if (!pipeline->granting) {
         hand_empty(&pipeline->ahead);
         pipeline->feed_from = pipeline->next;
     }
 }
 
+static void step_load(struct pipeline *pipeline,
+                      struct pipeline_effects *effects)
+{
+    if (pipeline->loading)
+        return;
+    pipeline->loading = true;
+    effects->load = true;
+}
+
+/* ---- All of it ---- */
+
+/* What must be known before anything is granted. True: something must. */
+static bool step_know(struct pipeline *pipeline,
+                      struct pipeline_effects *effects)
+{
+    if (pipeline->slots.by_state[SLOT_LOADING] > 0) {
+        step_load(pipeline, effects);
+        return true;
+    }
+    if (pipeline->refresh) {
+        step_refresh(pipeline, effects);
+        return true;
+    }
+    if (pipeline->load_keys) {
+        step_keys(pipeline, effects);
+        return true;
+    }
+    return false;
+}
+
+static void earlier(uint64_t *wake_ms, uint64_t at_ms, uint64_t now_ms)
+{
+    if (at_ms > now_ms && (*wake_ms == 0 || at_ms < *wake_ms))
+        *wake_ms = at_ms;
+}
+
+static void step_wake(struct pipeline *pipeline, uint64_t now_ms,
+                      struct pipeline_effects *effects)
+{
+    earlier(&effects->wake_ms, pipeline->first_due_ms, now_ms);
+    earlier(&effects->wake_ms, pipeline->patience_ms, now_ms);
+    if (pipeline->options.rate_limit_per_second > 0)
+        earlier(&effects->wake_ms, bucket_next_ms(&pipeline->bucket, now_ms),
+                now_ms);
+}
+
+static void step_go(struct pipeline *pipeline, uint64_t now_ms,
+                    struct pipeline_effects *effects)
+{
+    uint32_t most = room(pipeline, now_ms);
+    pipeline->patience_ms = 0;
+    if (breaker_is_open(&pipeline->breaker)) {
+        if (most > 0)
+            step_probe(pipeline, most, now_ms, effects);
+    } else {
+        if (!pipeline->intending && pipeline->due.count > 0)
+            most -= propose_due(pipeline, most, now_ms, effects);
+        uint32_t before = pipeline->slots.window;
+        walks_step(pipeline, most, now_ms, effects);
+        most -= pipeline->slots.window - before;
+        step_grant(pipeline, most, now_ms, effects);
+    }
+    step_reads(pipeline, room(pipeline, now_ms), now_ms, effects);
+    step_wake(pipeline, now_ms, effects);
+}
+
 void pipeline_step(struct pipeline *pipeline, uint64_t now_ms,
                    struct pipeline_effects *ret_effects)
 {
-    *ret_effects = (struct pipeline_effects){.batch = pipeline->batch};
-    pipeline->batch = (pipeline->batch + 1) % PIPELINE_BATCHES;
+    *ret_effects = (struct pipeline_effects){.batch = pipeline_batch(pipeline)};
     need_positions(pipeline);
+    if (pipeline->viewing)
+        return; /* Nothing may change what is being read. */
+    pipeline_expire(pipeline, now_ms);
     step_outcomes(pipeline, ret_effects);
-    if (pipeline->paused || pipeline->draining) {
+    step_tell(pipeline, ret_effects);
+    uint64_t held_until_ms = held_back_until_ms(pipeline, now_ms);
+    if (pipeline->paused || pipeline->draining || held_until_ms > 0) {
         put_down(pipeline, now_ms);
         step_withdraw(pipeline, ret_effects);
+        if (!pipeline->paused && !pipeline->draining)
+            ret_effects->wake_ms = held_until_ms;
         return;
     }
     if (now_ms < pipeline->hold_ms) {
         ret_effects->wake_ms = pipeline->hold_ms;
         return;
     }
-    if (pipeline->slots.by_state[SLOT_LOADING] > 0) {
-        step_load(pipeline, ret_effects);
-        return;
-    }
-    step_intent(pipeline, ret_effects);
-    step_grant(pipeline, ret_effects);
-    step_reads(pipeline, now_ms, ret_effects);
-    if (pipeline->first_due_ms > now_ms)
-        ret_effects->wake_ms = pipeline->first_due_ms;
+    if (!step_know(pipeline, ret_effects))
+        step_go(pipeline, now_ms, ret_effects);
 }

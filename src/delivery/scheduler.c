@@ -127,6 +127,13 @@ static void member_free(struct member *member)
     free(member);
 }
 
+static void lane_free(struct scheduler *scheduler, struct topic_lane *lane)
+{
+    recent_forget(&scheduler->recent, &lane->recent);
+    free((void *)lane->name.data);
+    free(lane);
+}
+
 void scheduler_free(struct scheduler *scheduler)
 {
     if (scheduler == NULL)
@@ -136,12 +143,8 @@ void scheduler_free(struct scheduler *scheduler)
          (member = table_next(&scheduler->members, &id)) != NULL;)
         member_free(member);
     struct topic_lane *lane;
-    for (uint32_t id = 0;
-         (lane = table_next(&scheduler->lanes, &id)) != NULL;) {
-        recent_forget(&scheduler->recent, &lane->recent);
-        free((void *)lane->name.data);
-        free(lane);
-    }
+    for (uint32_t id = 0; (lane = table_next(&scheduler->lanes, &id)) != NULL;)
+        lane_free(scheduler, lane);
     table_close(&scheduler->members);
     table_close(&scheduler->lanes);
     recent_close(&scheduler->recent);
@@ -237,6 +240,48 @@ void scheduler_pause(struct scheduler *scheduler, uint32_t publisher_id,
     ready_push(&scheduler->ready, member);
 }
 
+void scheduler_update(struct scheduler *scheduler, uint32_t publisher_id,
+                      const struct publisher_options *options, uint64_t now_ms)
+{
+    struct member *member = table_get(&scheduler->members, publisher_id);
+    if (member == NULL)
+        return;
+    pipeline_update(member->pipeline, options, now_ms);
+    ready_push(&scheduler->ready, member);
+}
+
+static void decided(struct scheduler *scheduler, struct member *member,
+                    uint64_t now_ms)
+{
+    pipeline_decided(member->pipeline, now_ms);
+    ready_push(&scheduler->ready, member);
+}
+
+void scheduler_decided(struct scheduler *scheduler, uint32_t publisher_id,
+                       uint64_t now_ms)
+{
+    struct member *member = table_get(&scheduler->members, publisher_id);
+    if (member != NULL)
+        decided(scheduler, member, now_ms);
+    if (publisher_id != 0)
+        return;
+    for (uint32_t id = 0;
+         (member = table_next(&scheduler->members, &id)) != NULL;)
+        decided(scheduler, member, now_ms);
+}
+
+/* Its publishers went before it, or go with it. */
+void scheduler_remove_topic(struct scheduler *scheduler, uint32_t topic_id)
+{
+    struct topic_lane *lane = table_get(&scheduler->lanes, topic_id);
+    if (lane == NULL)
+        return;
+    while (lane->members != NULL)
+        scheduler_remove(scheduler, pipeline_id(lane->members->pipeline));
+    table_set(&scheduler->lanes, topic_id, NULL);
+    lane_free(scheduler, lane);
+}
+
 /* ---- Events ---- */
 
 void scheduler_published(struct scheduler *scheduler, uint32_t topic_id,
@@ -264,8 +309,8 @@ static uint64_t proposal_token(uint32_t publisher_id,
     return (uint64_t)publisher_id << 32 | (uint64_t)command << 28 | batch;
 }
 
-void scheduler_applied(struct scheduler *scheduler, uint64_t token, int code,
-                       uint64_t now_ms)
+void scheduler_applied(struct scheduler *scheduler, uint64_t token,
+                       const struct command_result *result, uint64_t now_ms)
 {
     struct member *member =
         table_get(&scheduler->members, (uint32_t)(token >> 32));
@@ -273,53 +318,110 @@ void scheduler_applied(struct scheduler *scheduler, uint64_t token, int code,
         return;
     pipeline_applied(member->pipeline,
                      (enum pipeline_command)((token >> 28) & 15u),
-                     (uint32_t)token % PIPELINE_BATCHES, code, now_ms);
+                     (uint32_t)token % PIPELINE_BATCHES, result->code,
+                     result->count, now_ms);
     ready_push(&scheduler->ready, member);
 }
 
-static uint32_t make_supplies(const struct feed_item *items, uint32_t count,
+static bool make_supply(const struct feed_item *item,
+                        const struct feed_mark *mark, struct supply *supply)
+{
+    *supply = (struct supply){.position = item->position,
+                              .examined = 1,
+                              .attempts = item->attempts,
+                              .budget_from = item->budget_from,
+                              .holds = item->holds,
+                              .replay_id = item->replay_id,
+                              .key = item->key,
+                              .doubt = item->doubt,
+                              .ordered = item->ordered,
+                              .discarded = item->discarded};
+    if (mark != NULL)
+        supply->unwanted = mark->unwanted;
+    if (mark != NULL && mark->examined > 0)
+        supply->examined = mark->examined;
+    else if (!item->discarded)
+        supply->letter = letter_new(item->position, &item->message);
+    else
+        return true;
+    return supply->letter != NULL || supply->examined > 1 ||
+           (mark != NULL && mark->examined > 0);
+}
+
+static uint32_t make_supplies(const struct delivery_read *read,
+                              const struct feed_item *items, uint32_t count,
                               struct supply *supplies)
 {
     uint32_t made = 0;
-    for (; made < count; made++) {
-        supplies[made].letter =
-            letter_new(items[made].position, &items[made].message);
-        supplies[made].attempts = items[made].attempts;
-        supplies[made].doubt = items[made].doubt;
-        if (supplies[made].letter == NULL)
-            break;
-    }
+    while (made < count &&
+           make_supply(&items[made],
+                       read->marks == NULL ? NULL : &read->marks[made],
+                       &supplies[made]))
+        made++;
     return made;
 }
 
-void scheduler_supplied(struct scheduler *scheduler,
-                        enum delivery_read_kind kind, uint32_t publisher_id,
-                        int code, const struct feed_item *items, uint32_t count,
-                        uint64_t next_due_ms, uint64_t now_ms)
+static void supply_pipeline(struct pipeline *pipeline,
+                            const struct delivery_read *read, int code,
+                            const struct supply *supplies, uint32_t count,
+                            uint64_t next_due_ms, uint64_t now_ms)
 {
-    struct member *member = table_get(&scheduler->members, publisher_id);
-    if (member == NULL)
-        return;
-    struct pipeline *pipeline = member->pipeline;
-    struct supply *supplies = memory_new(count * sizeof *supplies);
-    uint32_t made = code == 0 ? make_supplies(items, count, supplies) : 0;
-    if (made < count && code == 0)
-        code = ERR_NO_MEMORY;
-    switch (kind) {
+    switch (read->kind) {
     case DELIVERY_FEED:
-        pipeline_fed(pipeline, code, supplies, made, now_ms);
+        pipeline_fed(pipeline, code, supplies, count, now_ms);
         break;
     case DELIVERY_DUE:
-        pipeline_due(pipeline, code, supplies, made, next_due_ms, now_ms);
+        pipeline_due(pipeline, code, supplies, count, next_due_ms, now_ms);
         break;
     case DELIVERY_LOAD:
-        pipeline_loaded(pipeline, code, supplies, made, now_ms);
+        pipeline_loaded(pipeline, code, supplies, count, now_ms);
+        break;
+    case DELIVERY_VIEW:
+        pipeline_viewed(pipeline, code, &read->view, now_ms);
+        break;
+    case DELIVERY_KEYS:
+        pipeline_keys(pipeline, code, read->keys, read->key_count, now_ms);
+        break;
+    case DELIVERY_PARKED:
+        pipeline_parked(pipeline, code, read->key, read->found_key, supplies,
+                        count, now_ms);
         break;
     }
+}
+
+void scheduler_forget_read(const struct delivery_read *read)
+{
+    filter_unref(read->filter);
+}
+
+void scheduler_supplied(struct scheduler *scheduler,
+                        const struct delivery_read *read, int code,
+                        const struct feed_item *items, uint32_t count,
+                        uint64_t next_due_ms, uint64_t now_ms)
+{
+    struct member *member = table_get(&scheduler->members, read->publisher_id);
+    scheduler_forget_read(read);
+    if (member == NULL)
+        return;
+    count = code == 0 ? count : 0;
+    struct supply *supplies = memory_new(count * sizeof *supplies);
+    uint32_t made = make_supplies(read, items, count, supplies);
+    if (made < count)
+        code = ERR_NO_MEMORY;
+    supply_pipeline(member->pipeline, read, code, supplies, made, next_due_ms,
+                    now_ms);
     for (uint32_t i = 0; i < made; i++)
         letter_unref(supplies[i].letter);
     free(supplies);
     ready_push(&scheduler->ready, member);
+}
+
+void scheduler_held(struct scheduler *scheduler, uint32_t publisher_id,
+                    uint64_t token, uint64_t until_ms)
+{
+    struct member *member = table_get(&scheduler->members, publisher_id);
+    if (member != NULL)
+        pipeline_hold(member->pipeline, token, until_ms);
 }
 
 void scheduler_answered(struct scheduler *scheduler, uint32_t publisher_id,
@@ -370,6 +472,24 @@ static void propose_positions(struct scheduler *scheduler,
     propose(scheduler, member, command, batch);
 }
 
+/* Nobody waits for these: they go under a number that no command has. */
+static void tell(struct scheduler *scheduler, struct member *member,
+                 const struct pipeline_effects *effects, uint64_t now_ms)
+{
+    if (effects->circuit != NULL) {
+        command_circuit_encode(&scheduler->command, now_ms, effects->circuit);
+        propose(scheduler, member, PIPELINE_TOLD, 0);
+    }
+    if (effects->pause_reason != NULL) {
+        struct command_pause pause = {
+            .publisher_id = pipeline_id(member->pipeline),
+            .paused = true,
+            .reason = slice_text(effects->pause_reason)};
+        command_pause_encode(&scheduler->command, now_ms, 0, &pause);
+        propose(scheduler, member, PIPELINE_TOLD, 0);
+    }
+}
+
 static void propose_all(struct scheduler *scheduler, struct member *member,
                         const struct pipeline_effects *effects, uint64_t now_ms)
 {
@@ -390,10 +510,16 @@ static void propose_all(struct scheduler *scheduler, struct member *member,
     propose_positions(scheduler, member, COMMAND_INTENT, PIPELINE_INTENT,
                       effects->batch, effects->intent, effects->intent_count,
                       now_ms);
-    if (effects->grant.open_count > 0) {
+    for (uint32_t i = 0; i < effects->unpark_count; i++) {
+        command_unpark_encode(&scheduler->command, now_ms,
+                              &effects->unparks[i]);
+        propose(scheduler, member, PIPELINE_UNPARK, effects->unpark_batches[i]);
+    }
+    if (effects->grant.examined > 0) {
         command_grant_encode(&scheduler->command, now_ms, &effects->grant);
         propose(scheduler, member, PIPELINE_GRANT, effects->batch);
     }
+    tell(scheduler, member, effects, now_ms);
 }
 
 /* From what is in memory, if everything asked for is there. */
@@ -401,46 +527,86 @@ static bool feed_from_recent(struct member *member,
                              const struct pipeline_effects *effects,
                              uint64_t now_ms)
 {
-    if (!recent_covers(&member->lane->recent, effects->feed_from))
+    if (effects->feed_stored ||
+        !recent_covers(&member->lane->recent, effects->feed_from))
         return false;
     struct letter *letters[BOUND_FEED_MESSAGES];
     struct supply supplies[BOUND_FEED_MESSAGES];
+    const struct filter *filter = pipeline_filter(member->pipeline);
     uint32_t count = recent_find(&member->lane->recent, effects->feed_from,
                                  letters, effects->feed_count);
-    for (uint32_t i = 0; i < count; i++)
-        supplies[i] = (struct supply){.letter = letters[i]};
+    for (uint32_t i = 0; i < count; i++) {
+        const struct message *message = &letters[i]->message;
+        supplies[i] =
+            (struct supply){.letter = letters[i],
+                            .position = letters[i]->position,
+                            .examined = 1,
+                            .key = key_hash(message->key),
+                            .unwanted = !filter_match(
+                                filter, message->attributes, message->payload)};
+    }
     pipeline_fed(member->pipeline, 0, supplies, count, now_ms);
     return true;
+}
+
+static void start(struct scheduler *scheduler, struct delivery_read *read,
+                  enum delivery_read_kind kind)
+{
+    read->kind = kind;
+    scheduler->port.read(scheduler->port.context, read);
+}
+
+static struct delivery_read read_of(const struct member *member)
+{
+    return (struct delivery_read){
+        .publisher_id = pipeline_id(member->pipeline),
+        .topic_id = member->lane->id,
+    };
+}
+
+/* What must be known of the state, and what is parked. */
+static void start_looks(struct scheduler *scheduler, struct member *member,
+                        const struct pipeline_effects *effects)
+{
+    struct delivery_read read = read_of(member);
+    if (effects->load)
+        start(scheduler, &read, DELIVERY_LOAD);
+    if (effects->read_view)
+        start(scheduler, &read, DELIVERY_VIEW);
+    if (effects->read_keys) {
+        read.from = effects->keys_after;
+        read.count = PIPELINE_KEYS_PAGE;
+        start(scheduler, &read, DELIVERY_KEYS);
+    }
+    for (uint32_t i = 0; i < effects->look_count; i++) {
+        read.key = effects->looks[i].key;
+        read.from = effects->looks[i].from;
+        read.count = effects->looks[i].count;
+        read.filter = filter_ref(pipeline_filter(member->pipeline));
+        start(scheduler, &read, DELIVERY_PARKED);
+    }
 }
 
 /* True when something was supplied at once: step again. */
 static bool start_reads(struct scheduler *scheduler, struct member *member,
                         const struct pipeline_effects *effects, uint64_t now_ms)
 {
-    struct delivery_read read = {
-        .publisher_id = pipeline_id(member->pipeline),
-        .topic_id = member->lane->id,
-    };
-    if (effects->load_count > 0) {
-        read.kind = DELIVERY_LOAD;
-        read.positions = effects->load;
-        read.count = effects->load_count;
-        scheduler->port.read(scheduler->port.context, &read);
-    }
+    struct delivery_read read = read_of(member);
+    start_looks(scheduler, member, effects);
     if (effects->read_due) {
-        read.kind = DELIVERY_DUE;
         read.due_ms = now_ms;
         read.count = effects->due_count;
-        scheduler->port.read(scheduler->port.context, &read);
+        start(scheduler, &read, DELIVERY_DUE);
     }
     if (!effects->read_feed)
         return false;
     if (feed_from_recent(member, effects, now_ms))
         return true;
-    read.kind = DELIVERY_FEED;
     read.from = effects->feed_from;
     read.count = effects->feed_count;
-    scheduler->port.read(scheduler->port.context, &read);
+    read.filter = filter_ref(pipeline_filter(member->pipeline));
+    read.keyed = pipeline_options(member->pipeline)->ordering == ORDERING_KEY;
+    start(scheduler, &read, DELIVERY_FEED);
     return false;
 }
 
@@ -450,13 +616,16 @@ static bool start_reads(struct scheduler *scheduler, struct member *member,
 static bool may_send(const struct scheduler *scheduler,
                      const struct member *member)
 {
+    if (scheduler->sends >= scheduler->sends_max)
+        return false;
     if (scheduler->sends < scheduler->sends_max / 2 || member->sends == 0)
         return true;
     uint32_t share = scheduler->sends_max / (2 * (scheduler->active + 1));
-    return scheduler->sends < scheduler->sends_max && member->sends < share;
+    return member->sends < share;
 }
 
-static void send_ready(struct scheduler *scheduler, struct member *member)
+static void send_ready(struct scheduler *scheduler, struct member *member,
+                       uint64_t now_ms)
 {
     struct dispatch dispatch;
     for (;;) {
@@ -464,7 +633,7 @@ static void send_ready(struct scheduler *scheduler, struct member *member)
             starved_push(&scheduler->starved, member);
             return;
         }
-        if (!pipeline_dispatch(member->pipeline, &dispatch))
+        if (!pipeline_dispatch(member->pipeline, now_ms, &dispatch))
             return;
         struct delivery_send send = {
             .publisher_id = pipeline_id(member->pipeline),
@@ -473,6 +642,7 @@ static void send_ready(struct scheduler *scheduler, struct member *member)
             .topic = member->lane->name,
             .letter = dispatch.letter,
             .attempt = dispatch.attempt,
+            .replay_id = dispatch.replay_id,
             .doubt = dispatch.doubt,
         };
         scheduler->statistics.doubtful += dispatch.doubt;
@@ -496,7 +666,7 @@ static void step(struct scheduler *scheduler, struct member *member,
     agenda_set(&scheduler->agenda, &member->agenda, effects.wake_ms);
     if (!member->paused && pipeline_is_hungry(member->pipeline))
         hungry_push(&member->lane->hungry, member);
-    send_ready(scheduler, member);
+    send_ready(scheduler, member, now_ms);
 }
 
 static void tell_wake(struct scheduler *scheduler)

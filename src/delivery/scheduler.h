@@ -15,16 +15,39 @@
 
 struct scheduler;
 
-enum delivery_read_kind { DELIVERY_FEED = 1, DELIVERY_DUE, DELIVERY_LOAD };
+enum delivery_read_kind {
+    DELIVERY_FEED = 1, /* What comes next. */
+    DELIVERY_DUE,      /* Retries whose time has come. */
+    DELIVERY_LOAD,     /* What is open. */
+    DELIVERY_VIEW,     /* Counts. */
+    DELIVERY_KEYS,     /* Blocked keys. */
+    DELIVERY_PARKED,   /* What is parked behind one. */
+};
 
+/* What is known of a message in a feed beside the message. */
+struct feed_mark {
+    uint32_t examined; /* Above 0: no message, but so many positions up to this
+                        * one that the filter does not want. */
+    bool unwanted;     /* A message that the filter does not want. */
+};
+
+/* A wish, and behind it what delivery_read_run() found that is no message. */
 struct delivery_read {
     enum delivery_read_kind kind;
     uint32_t publisher_id;
     uint32_t topic_id;
-    uint64_t from;             /* FEED */
-    uint64_t due_ms;           /* DUE */
-    uint32_t count;            /* Of messages at most; of positions. */
-    const uint64_t *positions; /* LOAD; borrowed until read() returns. */
+    uint64_t from;         /* FEED, PARKED: a position; KEYS: above this key. */
+    uint64_t due_ms;       /* DUE */
+    uint64_t key;          /* PARKED; 0: the first of all. */
+    uint32_t count;        /* At most so many. */
+    bool keyed;            /* FEED: messages with keys come in any case. */
+    struct filter *filter; /* FEED, PARKED; a reference. NULL: none. */
+    /* Found. */
+    const struct feed_mark *marks; /* One for each item; NULL: no marks. */
+    struct pipeline_view view;
+    const struct blocked_key *keys;
+    uint32_t key_count;
+    uint64_t found_key;
 };
 
 struct delivery_send {
@@ -35,6 +58,7 @@ struct delivery_send {
     struct slice topic;
     struct letter *letter; /* Take a reference to keep it. */
     uint32_t attempt;
+    uint32_t replay_id; /* 0: none. */
     bool doubt;
 };
 
@@ -47,7 +71,8 @@ struct scheduler_port {
      * deposed first. The bytes are copied. */
     void (*propose)(void *context, struct slice command, uint64_t token);
     /* Answered by scheduler_supplied(), from a view that shows everything
-     * applied so far. */
+     * applied so far. Each must be answered, or scheduler_forget_read() be
+     * called for it. */
     void (*read)(void *context, const struct delivery_read *read);
     /* Answered by scheduler_answered(). */
     void (*send)(void *context, const struct delivery_send *send);
@@ -68,17 +93,30 @@ void scheduler_add(struct scheduler *scheduler,
 void scheduler_remove(struct scheduler *scheduler, uint32_t publisher_id);
 void scheduler_pause(struct scheduler *scheduler, uint32_t publisher_id,
                      bool paused);
+/* Its options are others now; they are copied. */
+void scheduler_update(struct scheduler *scheduler, uint32_t publisher_id,
+                      const struct publisher_options *options, uint64_t now_ms);
+/* A person has decided something about messages of this publisher; of all, 0.
+ */
+void scheduler_decided(struct scheduler *scheduler, uint32_t publisher_id,
+                       uint64_t now_ms);
+void scheduler_remove_topic(struct scheduler *scheduler, uint32_t topic_id);
 
 /* A message has its position; called in their order. */
 void scheduler_published(struct scheduler *scheduler, uint32_t topic_id,
                          uint64_t position, const struct message *message);
 
-void scheduler_applied(struct scheduler *scheduler, uint64_t token, int code,
-                       uint64_t now_ms);
+void scheduler_applied(struct scheduler *scheduler, uint64_t token,
+                       const struct command_result *result, uint64_t now_ms);
 void scheduler_supplied(struct scheduler *scheduler,
-                        enum delivery_read_kind kind, uint32_t publisher_id,
-                        int code, const struct feed_item *items, uint32_t count,
+                        const struct delivery_read *read, int code,
+                        const struct feed_item *items, uint32_t count,
                         uint64_t next_due_ms, uint64_t now_ms);
+void scheduler_forget_read(const struct delivery_read *read);
+/* The answer that comes next for this token asks to be left alone until then:
+ * Retry-After. */
+void scheduler_held(struct scheduler *scheduler, uint32_t publisher_id,
+                    uint64_t token, uint64_t until_ms);
 void scheduler_answered(struct scheduler *scheduler, uint32_t publisher_id,
                         uint64_t token, const struct attempt *attempt,
                         uint64_t now_ms);

@@ -24,9 +24,16 @@ struct slot {
     enum slot_state state;
     uint32_t generation;
     uint64_t position;
-    struct letter *letter; /* NULL while LOADING. */
-    uint32_t attempt;      /* The number of the attempt that is open. */
+    struct letter *letter;  /* NULL while LOADING. */
+    uint32_t attempt;       /* The number of the attempt that is open. */
+    uint32_t budget_from;   /* Attempts before it do not count. */
+    uint32_t holds;         /* Retry-After answers in a row. */
+    uint32_t replay_id;     /* 0: none. */
+    uint64_t key;           /* Of an ordered message; 0: none. */
+    uint64_t hold_until_ms; /* Retry-After of this answer; 0: none. */
     bool doubt;
+    bool ordered;   /* It holds its place in the order. */
+    bool probe;     /* Sent while the circuit was open. */
     bool withdrawn; /* SETTLING without having been sent. */
     uint32_t batch; /* Of the command that is on the way. */
     struct outcome outcome;

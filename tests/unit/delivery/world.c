@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "src/delivery/backoff.h"
+#include "src/delivery/delivery_read.h"
 #include "storage/query.h"
 
 #include <setjmp.h>
@@ -21,7 +22,6 @@ struct pending {
     struct pending *next;
     bool is_read;
     struct delivery_read read;
-    uint64_t *positions;
     uint32_t publisher_id;
     uint64_t token;
     uint64_t position;
@@ -67,12 +67,6 @@ static void port_read(void *context, const struct delivery_read *read)
     struct pending *pending = pending_add(context);
     pending->is_read = true;
     pending->read = *read;
-    if (read->kind == DELIVERY_LOAD) {
-        pending->positions =
-            memory_new(read->count * sizeof *pending->positions);
-        memcpy(pending->positions, read->positions,
-               read->count * sizeof *pending->positions);
-    }
 }
 
 static void port_wake(void *context, uint64_t at_ms)
@@ -113,6 +107,48 @@ static bool is_open(struct world *world, uint32_t publisher_id,
     return open;
 }
 
+/* What the order says of a message that goes out for the first time: of all
+ * that came before it (with the same key) nothing is left to do. */
+static void check_order(struct world *world, uint32_t id, uint64_t position)
+{
+    enum ordering ordering = world->options[id].ordering;
+    uint64_t key = world->messages[position].key;
+    bool filtered = world->options[id].filter.length > 0;
+    if (ordering == ORDERING_NONE || (ordering == ORDERING_KEY && key == 0) ||
+        world->seen[id][position].redriven)
+        return;
+    for (uint64_t before = 1; before < position; before++) {
+        const struct seen *seen = &world->seen[id][before];
+        if (world->messages[before].topic != world->messages[position].topic ||
+            (ordering == ORDERING_KEY && world->messages[before].key != key) ||
+            (filtered && !world->messages[before].wanted) || seen->redriven ||
+            before < world->start[id])
+            continue;
+        if (!seen->settled)
+            fail_msg("publisher %u: %llu goes before %llu", id,
+                     (unsigned long long)position, (unsigned long long)before);
+    }
+}
+
+static void check_holds(struct world *world, uint32_t id, uint64_t position)
+{
+    const struct publisher_options *options = &world->options[id];
+    struct pipeline_statistics now = world_statistics(world, id);
+    assert_true(world->now_ms >= world->held_until_ms[id]);
+    if (now.circuit.state == CIRCUIT_OPEN)
+        assert_int_equal(world->open[id], 0);
+    if (options->filter.length > 0)
+        assert_true(world->messages[position].wanted);
+    if (options->rate_limit_per_second == 0)
+        return;
+    uint32_t within = 1;
+    for (uint32_t i = 0; i < WORLD_SENT && i < world->sent_count[id]; i++)
+        within += world->sent_ms[id][i] + 1000 > world->now_ms;
+    assert_true(within <= options->rate_limit_per_second +
+                              options->rate_limit_per_second / 20 + 1);
+    world->sent_ms[id][world->sent_count[id]++ % WORLD_SENT] = world->now_ms;
+}
+
 static void port_send(void *context, const struct delivery_send *send)
 {
     struct world *world = context;
@@ -125,6 +161,8 @@ static void port_send(void *context, const struct delivery_send *send)
     if (seen->undecided || seen->doubtful)
         assert_true(send->doubt);
     assert_true(send->attempt >= 1);
+    check_order(world, id, position);
+    check_holds(world, id, position);
     seen->undecided = true;
     seen->sends++;
     world->sends++;
@@ -178,9 +216,12 @@ static void note_outcomes(struct world *world, const struct command *command)
         return;
     assert_int_equal(command_outcomes_decode(command->body, &arena, &outcomes),
                      0);
-    for (uint32_t i = 0; i < outcomes.count; i++)
-        world->seen[outcomes.publisher_id][outcomes.outcomes[i].position]
-            .undecided = false;
+    for (uint32_t i = 0; i < outcomes.count; i++) {
+        struct seen *seen =
+            &world->seen[outcomes.publisher_id][outcomes.outcomes[i].position];
+        seen->undecided = false;
+        seen->settled = outcomes.outcomes[i].state != DELIVERY_RETRYING;
+    }
     arena_close(&arena);
 }
 
@@ -200,6 +241,7 @@ static void tell_scheduler(struct world *world, const struct command *command,
         for (uint32_t i = 0; i < count; i++) {
             assert_int_equal(message_next(&records, &message), 0);
             message.id = result->id + i;
+            message.received_ms = result->time_ms;
             world->position_last = result->position + i;
             scheduler_published(world->scheduler, message.topic_id,
                                 result->position + i, &message);
@@ -207,6 +249,18 @@ static void tell_scheduler(struct world *world, const struct command *command,
     } else if (command->type == COMMAND_PUBLISHER_PAUSE) {
         assert_int_equal(command_pause_decode(command->body, &pause), 0);
         scheduler_pause(world->scheduler, pause.publisher_id, pause.paused);
+    } else if (command->type == COMMAND_PUBLISHER_UPDATE) {
+        struct command_publisher_update update;
+        assert_int_equal(
+            command_publisher_update_decode(command->body, &update), 0);
+        scheduler_update(world->scheduler, update.publisher_id, &update.options,
+                         world->now_ms);
+    } else if (command->type == COMMAND_RETRY ||
+               command->type == COMMAND_DISCARD) {
+        struct command_decision decision;
+        assert_int_equal(command_decision_decode(command->body, &decision), 0);
+        scheduler_decided(world->scheduler, decision.publisher_id,
+                          world->now_ms);
     } else if (command->type == COMMAND_PUBLISHER_DELETE) {
         assert_int_equal(command_publisher_delete_decode(command->body, &id),
                          0);
@@ -246,8 +300,8 @@ static struct command_result apply_all(struct world *world, bool tell)
         struct proposal *proposal = proposals;
         proposals = proposals->next;
         if (tell && proposal->token != 0)
-            scheduler_applied(world->scheduler, proposal->token,
-                              results[i].code, world->now_ms);
+            scheduler_applied(world->scheduler, proposal->token, &results[i],
+                              world->now_ms);
         encoder_close(&proposal->command);
         free(proposal);
         last = results[i];
@@ -266,7 +320,6 @@ void world_apply(struct world *world)
 
 static void finish_read(struct world *world, struct pending *pending)
 {
-    const struct delivery_read *read = &pending->read;
     struct arena arena = {0};
     struct error error = {0};
     struct feed_item *items = NULL;
@@ -276,35 +329,65 @@ static void finish_read(struct world *world, struct pending *pending)
     struct view *view = look(world);
     if (world_random(world, 20) == 0)
         rc = ERR_BUSY;
-    else if (read->kind == DELIVERY_FEED)
-        rc = query_feed(view, read->topic_id, read->from, read->count, 1 << 20,
-                        &arena, &items, &count, &error);
-    else if (read->kind == DELIVERY_DUE)
-        rc = query_due(view, read->publisher_id, read->due_ms, read->count,
-                       1 << 20, &arena, &items, &count, &next_due_ms, &error);
     else
-        rc = query_positions(view, read->topic_id, pending->positions,
-                             read->count, &arena, &items, &count, &error);
+        rc = delivery_read_run(&pending->read, view, &arena, &items, &count,
+                               &next_due_ms, &error);
     view_end(view);
-    scheduler_supplied(world->scheduler, read->kind, read->publisher_id, rc,
-                       items, count, next_due_ms, world->now_ms);
+    if (rc != 0 && rc != ERR_BUSY && rc != ERR_NOT_FOUND)
+        fail_msg("read %d: %s", pending->read.kind, error.text);
+    scheduler_supplied(world->scheduler, &pending->read, rc, items, count,
+                       next_due_ms, world->now_ms);
     arena_close(&arena);
+}
+
+static struct attempt answer(struct world *world, const struct pending *pending)
+{
+    static const struct attempt good = {.class = ATTEMPT_OK, .status = 200};
+    enum receiver receiver = world->receivers[pending->publisher_id];
+    if (world->fail && receiver == RECEIVER_GOOD)
+        receiver = RECEIVER_FLAKY;
+    switch (receiver) {
+    case RECEIVER_GOOD:
+        return good;
+    case RECEIVER_FLAKY:
+        return world_random(world, 3) != 0
+                   ? good
+                   : (struct attempt){.class = ATTEMPT_HTTP_5XX,
+                                      .status = 503,
+                                      .response = slice_text("not now")};
+    case RECEIVER_DOWN:
+        return (struct attempt){.class = ATTEMPT_CONNECT,
+                                .response = slice_text("refused")};
+    case RECEIVER_PICKY:
+        return pending->position % 7 != 0
+                   ? good
+                   : (struct attempt){.class = ATTEMPT_HTTP_5XX, .status = 500};
+    case RECEIVER_BUSY:
+        return (struct attempt){.class = ATTEMPT_HTTP_4XX, .status = 429};
+    case RECEIVER_GONE:
+        return (struct attempt){.class = ATTEMPT_HTTP_4XX, .status = 410};
+    case RECEIVER_SILENT:
+        break;
+    }
+    return (struct attempt){.class = ATTEMPT_TIMEOUT};
 }
 
 static void finish_send(struct world *world, struct pending *pending)
 {
-    struct attempt attempt = {.class = ATTEMPT_OK, .status = 200};
-    if (world->fail && world_random(world, 3) == 0)
-        attempt = (struct attempt){.class = ATTEMPT_HTTP_5XX,
-                                   .status = 503,
-                                   .response = slice_text("not now")};
+    uint32_t id = pending->publisher_id;
+    struct attempt attempt = answer(world, pending);
     attempt.started_ms = world->now_ms;
-    struct seen *seen = &world->seen[pending->publisher_id][pending->position];
+    struct seen *seen = &world->seen[id][pending->position];
     seen->delivered += attempt.class == ATTEMPT_OK;
-    if (world->open[pending->publisher_id] > 0)
-        world->open[pending->publisher_id]--;
-    scheduler_answered(world->scheduler, pending->publisher_id, pending->token,
-                       &attempt, world->now_ms);
+    if (world->open[id] > 0)
+        world->open[id]--;
+    if (attempt.status == 429) {
+        scheduler_held(world->scheduler, id, pending->token,
+                       world->now_ms + 2000);
+        world->held_until_ms[id] = world->now_ms + 2000;
+    }
+    scheduler_answered(world->scheduler, id, pending->token, &attempt,
+                       world->now_ms);
 }
 
 bool world_finish_one(struct world *world)
@@ -323,7 +406,6 @@ bool world_finish_one(struct world *world)
         finish_read(world, pending);
     else
         finish_send(world, pending);
-    free(pending->positions);
     free(pending);
     return true;
 }
@@ -333,7 +415,8 @@ static void drop_pending(struct world *world)
     while (world->pending != NULL) {
         struct pending *pending = world->pending;
         world->pending = pending->next;
-        free(pending->positions);
+        if (pending->is_read)
+            scheduler_forget_read(&pending->read);
         free(pending);
     }
 }
@@ -375,6 +458,8 @@ void world_crash(struct world *world)
         world->proposals_last = &world->proposals;
     }
     note_doubt(world);
+    /* A receiver's wish that was not in the log yet is forgotten. */
+    memset(world->held_until_ms, 0, sizeof world->held_until_ms);
     struct encoder command = {0};
     command_takeover_encode(&command, world->now_ms, 1);
     append(world, encoder_slice(&command), 0);
@@ -425,21 +510,33 @@ uint32_t world_topic(struct world *world)
     return (uint32_t)result.id;
 }
 
-uint32_t world_publisher(struct world *world, uint32_t topic_id,
-                         uint32_t max_in_flight, uint32_t max_attempts)
+static struct publisher_options options_of(struct world *world,
+                                           const struct publisher_options *from)
 {
+    struct publisher_options options = *from;
     char target[32];
     snprintf(target, sizeof target, "http://r/%u", world->publishers + 1);
+    if (options.target.length == 0)
+        options.target = arena_copy(&world->texts, slice_text(target));
+    options.type = PUBLISHER_HTTP;
+    options.timeout_seconds = 1;
+    options.retry_seconds =
+        options.retry_seconds == 0 ? 1 : options.retry_seconds;
+    options.retry_seconds_max =
+        options.retry_seconds_max == 0 ? 4 : options.retry_seconds_max;
+    options.chunk_size = 100;
+    options.max_in_flight =
+        options.max_in_flight == 0 ? 4 : options.max_in_flight;
+    options.max_attempts =
+        options.max_attempts == 0 ? 1000000 : options.max_attempts;
+    return options;
+}
+
+uint32_t world_publisher_with(struct world *world, uint32_t topic_id,
+                              const struct publisher_options *options)
+{
     struct command_publisher_create create = {
-        .topic_id = topic_id,
-        .options = {.target = slice_text(target),
-                    .type = PUBLISHER_HTTP,
-                    .timeout_seconds = 1,
-                    .retry_seconds = 1,
-                    .retry_seconds_max = 4,
-                    .chunk_size = 100,
-                    .max_in_flight = max_in_flight,
-                    .max_attempts = max_attempts}};
+        .topic_id = topic_id, .options = options_of(world, options)};
     struct encoder command = {0};
     command_publisher_create_encode(&command, world->now_ms, 0, &create);
     struct command_result result = command_now(world, &command);
@@ -450,23 +547,92 @@ uint32_t world_publisher(struct world *world, uint32_t topic_id,
                                  .next = result.position};
     world->publishers = (uint32_t)result.id;
     assert_true(world->publishers < WORLD_PUBLISHERS);
-    world->max_in_flight[result.id] = max_in_flight;
+    world->max_in_flight[result.id] = create.options.max_in_flight;
+    world->options[result.id] = create.options;
+    world->start[result.id] = result.position;
     scheduler_add(world->scheduler, &view);
     return (uint32_t)result.id;
 }
 
-void world_publish(struct world *world, uint32_t topic_id, uint32_t count)
+uint32_t world_publisher(struct world *world, uint32_t topic_id,
+                         uint32_t max_in_flight, uint32_t max_attempts)
+{
+    struct publisher_options options = {.max_in_flight = max_in_flight,
+                                        .max_attempts = max_attempts};
+    return world_publisher_with(world, topic_id, &options);
+}
+
+void world_update(struct world *world, uint32_t publisher_id,
+                  const struct publisher_options *options)
+{
+    struct command_publisher_update update = {
+        .publisher_id = publisher_id, .options = options_of(world, options)};
+    struct encoder command = {0};
+    command_publisher_update_encode(&command, world->now_ms, 0, &update);
+    assert_int_equal(command_now(world, &command).code, 0);
+    world->options[publisher_id] = update.options;
+    world->max_in_flight[publisher_id] = update.options.max_in_flight;
+}
+
+void world_decide(struct world *world, enum command_type type,
+                  uint32_t publisher_id, uint64_t position)
+{
+    struct command_decision decision = {.message_id = position,
+                                        .publisher_id = publisher_id};
+    struct encoder command = {0};
+    command_decision_encode(&command, type, world->now_ms, 0, &decision);
+    if (command_now(world, &command).code == 0)
+        world->seen[publisher_id][position].redriven = true;
+}
+
+struct pipeline_statistics world_statistics(struct world *world,
+                                            uint32_t publisher_id)
+{
+    struct pipeline_statistics statistics = {0};
+    scheduler_statistics_of(world->scheduler, publisher_id, world->now_ms,
+                            &statistics);
+    return statistics;
+}
+
+static void publish(struct world *world, uint32_t topic_id, uint32_t count,
+                    bool keyed)
 {
     struct encoder command = {0};
+    uint64_t first = world->position_last + 1;
+    assert_true(first + count < WORLD_MESSAGES);
     size_t begun = command_messages_begin(&command, world->now_ms, 0, count);
     for (uint32_t i = 0; i < count; i++) {
+        struct encoder attributes = {0};
+        char key[8] = "";
+        bool wanted = world_random(world, 3) == 0;
+        if (keyed && world_random(world, 8) != 0)
+            snprintf(key, sizeof key, "k%llu",
+                     (unsigned long long)world_random(world, 5));
+        attribute_encode(&attributes, slice_text("kind"),
+                         slice_text(wanted ? "a" : "b"));
         struct message message = {.topic_id = topic_id,
+                                  .key = slice_text(key),
+                                  .attributes = encoder_slice(&attributes),
                                   .payload = slice_text("{\"a\":1}")};
         message_encode(&command, &message);
+        world->messages[first + i].key = key_hash(message.key);
+        world->messages[first + i].topic = topic_id;
+        world->messages[first + i].wanted = wanted;
+        encoder_close(&attributes);
     }
     command_end(&command, begun);
-    assert_true(world->position_last + count < WORLD_MESSAGES);
     command_now(world, &command);
+    assert_int_equal(world->position_last, first + count - 1);
+}
+
+void world_publish(struct world *world, uint32_t topic_id, uint32_t count)
+{
+    publish(world, topic_id, count, false);
+}
+
+void world_publish_keyed(struct world *world, uint32_t topic_id, uint32_t count)
+{
+    publish(world, topic_id, count, true);
 }
 
 void world_pause(struct world *world, uint32_t publisher_id, bool paused)
@@ -527,6 +693,7 @@ void world_close(struct world *world)
     drop_pending(world);
     apply_all(world, false);
     store_close(world->store);
+    arena_close(&world->texts);
     free(world->seen);
     snprintf(command, sizeof command, "rm -r %s", world->directory);
     assert_int_equal(system(command), 0);

@@ -10,9 +10,10 @@
 #ifndef POSTOFFICE_TESTS_WORLD_H
 #define POSTOFFICE_TESTS_WORLD_H
 
+#include "base/memory.h"
 #include "src/delivery/scheduler.h"
 
-enum { WORLD_PUBLISHERS = 64, WORLD_MESSAGES = 8192 };
+enum { WORLD_PUBLISHERS = 64, WORLD_MESSAGES = 8192, WORLD_SENT = 64 };
 
 /* What a publisher's receiver has seen of one position. */
 struct seen {
@@ -20,6 +21,19 @@ struct seen {
     uint32_t delivered; /* Answered with success. */
     bool doubtful;      /* Was undecided when a leader died. */
     bool undecided;     /* Sent, and its outcome is not in the log. */
+    bool settled;       /* Delivered or dead, in the log. */
+    bool redriven;      /* By a person: outside of the order from then on. */
+};
+
+/* How a receiver behaves. */
+enum receiver {
+    RECEIVER_GOOD,
+    RECEIVER_FLAKY,  /* A third fails with 503. */
+    RECEIVER_DOWN,   /* Connections are refused. */
+    RECEIVER_PICKY,  /* Every seventh position gets 500, always. */
+    RECEIVER_BUSY,   /* 429 with Retry-After of two seconds. */
+    RECEIVER_GONE,   /* 410 */
+    RECEIVER_SILENT, /* Times out. */
 };
 
 struct world {
@@ -30,6 +44,18 @@ struct world {
     uint64_t wake_ms;
     uint64_t index; /* Of the last entry. */
     bool fail;      /* Receivers fail by chance. */
+    enum receiver receivers[WORLD_PUBLISHERS];
+    struct arena texts;
+    uint64_t start[WORLD_PUBLISHERS];               /* Their first positions. */
+    uint64_t sent_ms[WORLD_PUBLISHERS][WORLD_SENT]; /* A ring. */
+    uint32_t sent_count[WORLD_PUBLISHERS];
+    uint64_t held_until_ms[WORLD_PUBLISHERS]; /* Asked for by Retry-After. */
+    struct publisher_options options[WORLD_PUBLISHERS];
+    struct {
+        uint64_t key;
+        uint32_t topic;
+        bool wanted;            /* Its attribute `kind` is "a". */
+    } messages[WORLD_MESSAGES]; /* By position. */
     uint64_t position_last;
     uint32_t topics;
     uint32_t publishers;             /* The highest id. */
@@ -53,7 +79,21 @@ uint64_t world_random(struct world *world, uint64_t below);
 uint32_t world_topic(struct world *world);
 uint32_t world_publisher(struct world *world, uint32_t topic_id,
                          uint32_t max_in_flight, uint32_t max_attempts);
+/* The same with options of one's own; 0 and NULL mean what world_publisher()
+ * takes. */
+uint32_t world_publisher_with(struct world *world, uint32_t topic_id,
+                              const struct publisher_options *options);
 void world_publish(struct world *world, uint32_t topic_id, uint32_t count);
+/* With a key out of five or none, and an attribute `kind`, "a" or "b". */
+void world_publish_keyed(struct world *world, uint32_t topic_id,
+                         uint32_t count);
+void world_update(struct world *world, uint32_t publisher_id,
+                  const struct publisher_options *options);
+/* A person's decision about one message. */
+void world_decide(struct world *world, enum command_type type,
+                  uint32_t publisher_id, uint64_t position);
+struct pipeline_statistics world_statistics(struct world *world,
+                                            uint32_t publisher_id);
 /* These only propose: grants that are proposed behind them are refused. */
 void world_pause(struct world *world, uint32_t publisher_id, bool paused);
 void world_delete(struct world *world, uint32_t publisher_id);

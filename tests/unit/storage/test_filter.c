@@ -32,7 +32,7 @@ static bool matches_payload(const char *filter_text, const char *payload)
     filter_explain(filter, slice_of(NULL, 0), slice_text(payload), &verdict);
     assert_int_equal(verdict.matches, matches);
     assert_int_equal(verdict.text[0] == '\0', matches);
-    filter_free(filter);
+    filter_unref(filter);
     return matches;
 }
 
@@ -109,7 +109,7 @@ static void expect_attributes(const char *filter_text, struct slice attributes,
     assert_int_equal(verdict.matches, matches);
     assert_string_equal(verdict.clause, clause == NULL ? "" : clause);
     assert_string_equal(verdict.text, words == NULL ? "" : words);
-    filter_free(filter);
+    filter_unref(filter);
 }
 
 static void test_attributes(void **state)
@@ -368,7 +368,7 @@ static bool one_random_filter(void)
         filter_explain(filter, slice_of(NULL, 0), bytes, &verdict);
         assert_int_equal(verdict.matches, expected);
     }
-    filter_free(filter);
+    filter_unref(filter);
     encoder_close(&payload);
     encoder_close(&text);
     arena_close(&arena);
@@ -409,7 +409,7 @@ static void test_mangled_filters(void **state)
         struct filter_error error;
         if (filter_compile(slice_of(exact, length), &filter, &error) == 0)
             filter_match(filter, slice_of(NULL, 0), slice_text("{\"d\":3}"));
-        filter_free(filter);
+        filter_unref(filter);
         free(exact);
     }
 }
