@@ -1,7 +1,9 @@
 """Three real nodes on one machine, and publishers that use them all."""
 
+import contextlib
 import http.client
 import itertools
+import signal
 import threading
 import time
 
@@ -111,6 +113,17 @@ class Cluster:
                 failure = failure or error
         if failure is not None:
             raise failure
+
+
+@contextlib.contextmanager
+def standing_still(node):
+    """The process is stopped, as on a machine that is frozen; its kernel goes
+    on to take connections and to acknowledge what comes."""
+    node.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        node.process.send_signal(signal.SIGCONT)
 
 
 class ClusterWriters:

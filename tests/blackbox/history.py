@@ -75,7 +75,7 @@ class History:
         assert len(marked) <= marks, f"{len(marked)} marked, at most {marks}: {marked}"
 
     def _check_bodies(self, requests):
-        identities = {}
+        identities = {payload: number for number, payload in self.promised.items()}
         for request in requests:
             body = request.body.decode()
             expected = self.promised.get(request.message_id)
@@ -83,13 +83,13 @@ class History:
             assert body not in self.refused, (
                 f"{body} arrived, but its publisher was told {self.refused[body]}"
             )
-            assert expected is not None or body in self.unknown, (
-                f"{body} arrived as message {request.message_id}, "
-                "which nobody has published"
-            )
             known = identities.setdefault(body, request.message_id)
             assert known == request.message_id, (
                 f"{body} was stored twice: as {known} and {request.message_id}"
+            )
+            assert expected is not None or body in self.unknown, (
+                f"{body} arrived as message {request.message_id}, "
+                "which nobody has published"
             )
 
     def check_stored(self, nodes, step=40):

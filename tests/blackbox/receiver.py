@@ -167,6 +167,13 @@ class Receiver:
         """How often each message arrived."""
         return collections.Counter(request.message_id for request in self.arrived())
 
+    def is_connected_from(self, address):
+        """Whether this IP address has a connection, be it a silent one."""
+        with self._changed:
+            return any(
+                connection.getpeername()[0] == address for connection in self._sockets
+            )
+
     # ---- Called by the handler's threads ----
 
     def begin(self, request):

@@ -4,11 +4,9 @@ Every test publishes through all nodes while something happens to one or all
 of them, and lets history.py judge what came of it.
 """
 
-import contextlib
-import signal
 from pathlib import Path
 
-from cluster import ClusterWriters
+from cluster import ClusterWriters, standing_still
 from node import SANITIZED, wait_until
 from receiver import hang, ok, slow
 
@@ -108,15 +106,6 @@ def test_minority_never_acknowledges(cluster):
 
 
 # ---- Stopped ----
-
-
-@contextlib.contextmanager
-def standing_still(node):
-    node.process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        node.process.send_signal(signal.SIGCONT)
 
 
 def test_stopped_leader_is_replaced(cluster, new_receiver):

@@ -5,14 +5,12 @@ cut off from the others could go on acknowledging and delivering, and each
 request at a receiver tells by its address which node has sent it.
 """
 
-import signal
-
 import pytest
 
-from cluster import Cluster, ClusterWriters
+from cluster import Cluster, ClusterWriters, standing_still
 from network import HERE, Network, Refused
 from node import SANITIZED, wait_until
-from receiver import slow
+from receiver import ok, slow
 
 IN_FLIGHT = 8
 FLAPS = 3 if SANITIZED else 6
@@ -251,12 +249,43 @@ def test_stopped_leader_sends_nothing_when_it_wakes_up(story):
     itself lies ready to be sent when it goes on."""
     old, *others = story.roles()
     node = story.node(old)
-    node.process.send_signal(signal.SIGSTOP)
-    try:
+    with standing_still(node):
         new = story.wait_new_leader(*others)
         wait_until(lambda: story.sent_by(new), "the new leader delivers")
-    finally:
-        node.process.send_signal(signal.SIGCONT)
     wait_until(node.ready, "it follows")
     story.check_fenced(old, new)
     story.settle(doubts=1)
+
+
+def test_nothing_is_sent_after_the_lease(wired, network, name, new_receiver):
+    """What was granted lies ready and waits for its connection, which the
+    kernel makes while the process stands still. When it wakes up it could send
+    at once, and must not: another one leads, and has delivered."""
+    receiver = new_receiver(ok, host=network.address(HERE))
+    leader = wired.wait_leader()
+    leader.topic(name)
+    others = wired.others(leader)
+    address = network.address(wired.id_of(leader))
+    network.deafen(wired.id_of(leader), HERE)
+    try:
+        publisher = others[0].publisher(
+            receiver.url, topic=name, max_in_flight=IN_FLIGHT
+        )["id"]
+        ids = others[0].publish_many(range(3 * IN_FLIGHT), topic=name)
+        wait_until(
+            lambda: others[0].publisher_state(publisher)["in_flight"] == IN_FLIGHT,
+            "a whole window is granted",
+        )
+        with standing_still(leader):
+            wired.wait_leader(among=others)
+            receiver.wait_messages(ids)
+            network.heal()
+            wait_until(lambda: receiver.is_connected_from(address), "it is connected")
+    finally:
+        network.heal()
+    wait_until(leader.ready, "it follows")
+    requests = receiver.arrived()
+    assert not [request for request in requests if request.sender == address]
+    assert len(requests) == len(ids)
+    assert {r.message_id for r in requests if r.marked} == set(ids[:IN_FLIGHT])
+    wired.wait_agreement()
