@@ -377,7 +377,7 @@ static uint64_t trim_point(const struct cluster *cluster)
     size_t segments = (size_t)(cluster->options.kept_log_bytes /
                                cluster->options.segment_bytes) +
                       1;
-    uint64_t least = members_least_match(cluster);
+    uint64_t least = replica_keep_index(cluster->replica);
     uint64_t kept = cluster->leading_term != 0 || least == UINT64_MAX
                         ? least
                         : cluster->keep_index;

@@ -164,8 +164,6 @@ void members_founded(struct cluster *cluster);
 void members_follow(struct cluster *cluster);
 /* Tells the others that this node waits, or what the log is kept for. */
 void members_tell(struct cluster *cluster, uint64_t now_ms);
-/* Up to where all others have the log; UINT64_MAX: there are none. */
-uint64_t members_least_match(const struct cluster *cluster);
 /* NULL: there is none. Not this node itself. */
 struct member *members_find(const struct cluster *cluster, uint32_t node_id);
 

@@ -85,18 +85,6 @@ void members_follow(struct cluster *cluster)
     }
 }
 
-uint64_t members_least_match(const struct cluster *cluster)
-{
-    uint64_t least = UINT64_MAX;
-    for (unsigned i = 0; i < replica_members(cluster->replica); i++) {
-        struct replica_member member = replica_member(cluster->replica, i);
-        if (handshake_node(member.id) != cluster->options.node_id &&
-            member.match_index < least)
-            least = member.match_index;
-    }
-    return least;
-}
-
 /* --- Status ------------------------------------------------------------- */
 
 static void describe(const struct cluster *cluster, uint64_t now_ms,
@@ -180,7 +168,7 @@ static void tell_keep(struct cluster *cluster, uint64_t now_ms)
         now_ms - cluster->told_keep_ms < KEEP_EVERY_MS)
         return;
     cluster->told_keep_ms = now_ms;
-    cluster->keep_index = members_least_match(cluster);
+    cluster->keep_index = replica_keep_index(cluster->replica);
     put_u64(bytes, cluster->keep_index);
     for (unsigned i = 0; i < cluster->members_count; i++)
         tell(cluster, cluster->members[i]->node_id, CALL_KEEP, bytes,

@@ -132,6 +132,10 @@ int replica_transfer(struct replica *replica, uint64_t now_ms, uint64_t to);
  * is at or below base_index. False: not now; then the log must keep it. */
 bool replica_forget(struct replica *replica, uint64_t now_ms,
                     uint64_t durable_index, uint64_t base_index);
+/* Up to where no member needs the log any more, as this leader knows: nobody
+ * may forget what is behind it, or somebody could only be rebuilt. UINT64_MAX:
+ * there is no other. */
+uint64_t replica_keep_index(const struct replica *replica);
 
 /* --- Committed entries -------------------------------------------------- */
 

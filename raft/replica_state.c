@@ -94,6 +94,21 @@ struct replica_member replica_member(const struct replica *replica,
     };
 }
 
+/* This node counts as well: the others may commit what its own disk has not
+ * got yet, and it asks them for that after a crash. One less, since the core
+ * sends only what stands behind an entry that it still has. */
+uint64_t replica_keep_index(const struct replica *replica)
+{
+    uint64_t least = UINT64_MAX;
+    unsigned count = replica_members(replica);
+    for (unsigned i = 0; count > 1 && i < count; i++) {
+        struct replica_member member = replica_member(replica, i);
+        if (member.match_index < least)
+            least = member.match_index;
+    }
+    return least == 0 || least == UINT64_MAX ? least : least - 1;
+}
+
 uint64_t replica_configuration(const struct replica *replica)
 {
     size_t count = replica->changes_count;

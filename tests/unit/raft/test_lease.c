@@ -1,4 +1,5 @@
-/* The lease, event by event: what no random run meets in time. Member 9 of
+/* What a leader knows of the others, event by event: the lease, and what the
+ * log is kept for. What no random run meets in time. Member 9 of
  * three (9, 10, 11), whose disk is done at once. */
 #include "raft/lease.h"
 #include "raft/replica.h"
@@ -217,6 +218,46 @@ static void test_no_lease_after_a_transfer_until_a_commit(void **state)
     replica_free(replica);
 }
 
+/* --- What the log is kept for ------------------------------------------- */
+
+static void have(struct replica *replica, uint64_t now_ms, uint64_t from,
+                 uint64_t index)
+{
+    const struct frame_stamp stamp = {0};
+    struct raft_message message = {.type = RAFT_APPEND_ENTRIES_RESULT};
+    message.append_entries_result.term = replica_status(replica).term;
+    message.append_entries_result.last_log_index = index;
+    replica_receive(replica, now_ms, from, &message, &stamp, NULL);
+}
+
+/* The entry that somebody has last is kept, for only behind it can more be
+ * sent. The leader is one of them: what others have and it has not on its own
+ * disk it must find with them after a crash. */
+static void test_the_log_is_kept_for_the_slowest_disk(void **state)
+{
+    (void)state;
+    struct replica *replica = start(7);
+    uint64_t now = lead(replica);
+    uint64_t index;
+    struct replica_effect effect;
+    assert_int_equal(replica_keep_index(replica), 0);
+    have(replica, now + 6, 11, 2);
+    assert_int_equal(replica_keep_index(replica), 1);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(replica_submit(replica, now + 7,
+                                        entry_copy(slice_text("x")), &index),
+                         0);
+        while (replica_next_effect(replica, &effect))
+            replica_effect_close(&effect); /* Never ends on the own disk. */
+    }
+    have(replica, now + 8, 10, 5);
+    have(replica, now + 8, 11, 4);
+    assert_int_equal(replica_status(replica).commit_index, 4);
+    assert_int_equal(replica_status(replica).persisted_index, 2);
+    assert_int_equal(replica_keep_index(replica), 1);
+    replica_free(replica);
+}
+
 /* --- When asked to take over -------------------------------------------- */
 
 /* It may disturb in the term that it was asked for, and in no later one. */
@@ -281,6 +322,7 @@ int main(void)
         cmocka_unit_test(test_a_restarted_voter_waits),
         cmocka_unit_test(test_the_lease_counts_from_the_request),
         cmocka_unit_test(test_no_lease_after_a_transfer_until_a_commit),
+        cmocka_unit_test(test_the_log_is_kept_for_the_slowest_disk),
         cmocka_unit_test(test_a_leave_to_disturb_is_for_one_term),
         cmocka_unit_test(test_a_majority_of_voters_counts),
     };
