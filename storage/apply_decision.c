@@ -260,7 +260,11 @@ static int decision(struct store *store, const struct command *command,
     int rc = command_decision_decode(command->body, &decoded);
     if (rc != 0)
         return apply_malformed(error, rc, "decision");
-    rc = message_place(&store->transaction, decoded.message_id, &place, error);
+    /* It may be one of this very entry. */
+    rc = apply_gathered(store, error);
+    if (rc == 0)
+        rc = message_place(&store->transaction, decoded.message_id, &place,
+                           error);
     if (rc == ERR_NOT_FOUND ||
         (rc == 0 && machine_topic(store, place.topic_id) == NULL)) {
         result->code = ERR_NOT_FOUND;

@@ -220,7 +220,12 @@ int apply_grant(struct store *store, const struct command *command,
         return rc;
     result->id = publisher->id;
     result->count = grant.open_count;
-    return grant_carry_out(store, publisher, &grant, error);
+    rc = grant_carry_out(store, publisher, &grant, error);
+    /* Whatever lies below `next` can be found in LMDB, at any time. */
+    if (rc == 0 && store->gathered.count > 0 &&
+        grant.upto >= store->gathered.notes[0].id)
+        rc = apply_gathered(store, error);
+    return rc;
 }
 
 /* ---- Intent ---- */

@@ -218,6 +218,13 @@ static int by_key(const void *a, const void *b)
     return left->id < right->id ? -1 : left->id > right->id;
 }
 
+static int index_put(struct store *store, enum database database,
+                     struct key key, struct error *error)
+{
+    return record_insert(&store->transaction, database, key_slice(&key),
+                         slice_of(NULL, 0), error);
+}
+
 /* Sorted, so that LMDB finds each place near the one before. */
 static int indexes_put(struct store *store, struct error *error)
 {
@@ -226,15 +233,20 @@ static int indexes_put(struct store *store, struct error *error)
     qsort(gathered->notes, gathered->count, sizeof *gathered->notes, by_key);
     for (size_t i = 0; rc == 0 && i < gathered->count; i++) {
         const struct gathered_note *note = &gathered->notes[i];
-        bool waits = note->position == 0;
-        if (!waits && note->key == 0)
+        if (note->position != 0 && note->key != 0)
+            rc = index_put(
+                store, DATABASE_KEY_INDEX,
+                key_of_key_index(note->topic_id, note->key, note->position),
+                error);
+        if (note->position != 0)
             continue;
-        struct key key =
-            waits ? key_of_schedule(note->topic_id, note->schedule_ms, note->id)
-                  : key_of_key_index(note->topic_id, note->key, note->position);
-        rc = record_insert(&store->transaction,
-                           waits ? DATABASE_SCHEDULE : DATABASE_KEY_INDEX,
-                           key_slice(&key), slice_of(NULL, 0), error);
+        rc = index_put(
+            store, DATABASE_SCHEDULE,
+            key_of_schedule(note->topic_id, note->schedule_ms, note->id),
+            error);
+        if (rc == 0)
+            rc = index_put(store, DATABASE_SCHEDULED_ID,
+                           key_of_position(note->topic_id, note->id), error);
     }
     return rc;
 }

@@ -59,9 +59,9 @@ int order_hold(struct store *store, struct publisher_state *publisher,
 
 /* The first position above the old head that holds the key's place. 0: none
  * near. */
-static int next_head(struct store *store,
-                     const struct publisher_state *publisher, uint64_t key,
-                     uint64_t from, uint64_t *ret_head, struct error *error)
+static int next_head(struct store *store, struct publisher_state *publisher,
+                     uint64_t key, uint64_t from, uint64_t *ret_head,
+                     struct error *error)
 {
     *ret_head = 0;
     for (int i = 0; i < HEAD_LOOKS_MAX; i++) {
@@ -74,7 +74,9 @@ static int next_head(struct store *store,
                                &row, error);
         else if (rc == ERR_END)
             return 0;
-        if (rc == 0 && holds_place(&row) && row.key == key) {
+        /* The row of what is open tells what it was before. */
+        if (rc == 0 && holds_place(&row) && row.key == key &&
+            hot_find(&publisher->hot, position) == NULL) {
             *ret_head = position;
             return 0;
         }

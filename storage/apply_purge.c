@@ -210,8 +210,10 @@ static int topic_purge_step(struct store *store, uint32_t topic_id,
         rc = purge_scheduled(store, topic_id, rows - *ret_gone, &gone, error);
         *ret_gone += gone;
     }
-    if (rc == 0 && *ret_gone < rows) {
-        rc = purge_database(store, DATABASE_KEY_INDEX, key_of_u32(topic_id),
+    static const enum database by_topic[] = {DATABASE_KEY_INDEX,
+                                             DATABASE_SCHEDULED_ID};
+    for (int i = 0; rc == 0 && i < 2 && *ret_gone < rows; i++) {
+        rc = purge_database(store, by_topic[i], key_of_u32(topic_id),
                             rows - *ret_gone, &gone, error);
         *ret_gone += gone;
     }

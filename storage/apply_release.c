@@ -63,6 +63,10 @@ static int release_one(struct store *store, struct topic_state *topic,
     if (rc == 0)
         rc = record_delete(transaction, DATABASE_SCHEDULE, key_slice(&schedule),
                            error);
+    schedule = key_of_position(topic->id, due->id);
+    if (rc == 0)
+        rc = record_delete(transaction, DATABASE_SCHEDULED_ID,
+                           key_slice(&schedule), error);
     if (rc != 0)
         return rc;
     number_row_encode(machine_scratch(store), position);
@@ -96,8 +100,11 @@ int apply_release(struct store *store, const struct command *command,
         release.upto_ms = store->global.clock_ms;
     if (release.count_max > RELEASE_MAX)
         release.count_max = RELEASE_MAX;
-    rc = due_collect(store, topic->id, release.upto_ms, list, release.count_max,
-                     &count, error);
+    /* What this entry has scheduled may be due by now. */
+    rc = apply_gathered(store, error);
+    if (rc == 0)
+        rc = due_collect(store, topic->id, release.upto_ms, list,
+                         release.count_max, &count, error);
     result->id = topic->id;
     result->count = count;
     result->position = count > 0 ? store->global.next_message_id : 0;

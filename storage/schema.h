@@ -26,6 +26,7 @@
  *     bfirst      publisher u32, first parked u64   key hash
  *     kidx        topic u32, key hash u64, position -
  *     sdue        topic u32, due ms u64, id u64     -
+ *     sid         topic u32, id u64                 -; both: scheduled ones
  *     spos        id u64                            position, once released
  *     purge       publisher u32                     - (rows remain)
  *     tpurge      topic u32                         - (the same)
@@ -70,7 +71,8 @@ enum { SCHEMA_FORMAT = 3 };
     X(DATABASE_SCHEDULE, 20, "sdue", true)                                     \
     X(DATABASE_RELEASED, 21, "spos", true)                                     \
     X(DATABASE_TOPIC_PURGE, 22, "tpurge", true)                                \
-    X(DATABASE_REPLAY, 23, "replay", true)
+    X(DATABASE_REPLAY, 23, "replay", true)                                     \
+    X(DATABASE_SCHEDULED_ID, 24, "sid", true)
 enum database {
 #define DATABASE_ENUM(name, number, text, replicated) name = (number),
     DATABASES(DATABASE_ENUM)

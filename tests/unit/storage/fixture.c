@@ -115,6 +115,18 @@ void fixture_commit(struct fixture *fixture)
 
 /* ---- Commands ---- */
 
+struct slice fixture_key_text(int index)
+{
+    static const char *const keys[FIXTURE_KEYS] = {"k0", "k1", "k2",
+                                                   "k3", "k4", "k5"};
+    return slice_text(keys[index]);
+}
+
+uint64_t fixture_key(int index)
+{
+    return key_hash(fixture_key_text(index));
+}
+
 struct topic_options fixture_topic(const char *name)
 {
     return (struct topic_options){

@@ -35,6 +35,7 @@ struct fixture {
 enum {
     FIXTURE_MAP_BYTES = 256 << 20,
     FIXTURE_IDEMPOTENCY_KEYS = 8,
+    FIXTURE_KEYS = 6,
 };
 
 void fixture_make_directory(char directory[64]);
@@ -57,6 +58,10 @@ struct command_result *fixture_apply(struct fixture *fixture,
 struct command_result fixture_apply_one(struct fixture *fixture,
                                         struct encoder *entry);
 void fixture_commit(struct fixture *fixture);
+
+/* The keys of messages that tests use: "k0" and so on; and their hashes. */
+struct slice fixture_key_text(int index);
+uint64_t fixture_key(int index);
 
 struct topic_options fixture_topic(const char *name);
 struct publisher_options fixture_publisher(const char *target);

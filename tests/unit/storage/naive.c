@@ -33,87 +33,110 @@ void naive_tick(struct naive *naive, uint64_t time_ms)
         naive->clock_ms = time_ms;
 }
 
-static struct command_result answer(const struct naive *naive, int code)
+struct command_result naive_answer(const struct naive *naive, int code)
 {
     return (struct command_result){.code = code, .time_ms = naive->clock_ms};
 }
 
-static struct naive_publisher *find(struct naive *naive, uint32_t id)
+struct naive_publisher *naive_find(struct naive *naive, uint32_t id)
 {
     if (id == 0 || id > naive->publisher_count || !naive->publishers[id].exists)
         return NULL;
     return &naive->publishers[id];
 }
 
-/* ---- Topics, publishers, messages ---- */
-
-struct command_result naive_topic_create(struct naive *naive, const char *name)
+struct naive_topic *naive_topic(struct naive *naive, uint32_t id)
 {
-    struct command_result result = answer(naive, 0);
-    for (uint32_t id = 1; id <= naive->topic_count; id++)
-        if (strcmp(naive->topic_names[id], name) == 0)
-            result.code = ERR_EXISTS;
-    if (result.code == 0) {
-        result.id = ++naive->topic_count;
-        snprintf(naive->topic_names[result.id], 8, "%s", name);
+    if (id == 0 || id > naive->topic_count || !naive->topics[id].exists)
+        return NULL;
+    return &naive->topics[id];
+}
+
+/* ---- Publishers ---- */
+
+static bool target_taken(struct naive *naive, uint32_t topic_id,
+                         struct slice target)
+{
+    for (uint32_t id = 1; id <= naive->publisher_count; id++) {
+        const struct naive_publisher *other = naive_find(naive, id);
+        if (other != NULL && other->topic_id == topic_id &&
+            slice_is(target, other->target))
+            return true;
     }
+    return false;
+}
+
+static void take_options(struct naive_publisher *publisher,
+                         const struct publisher_options *options,
+                         uint64_t now_ms)
+{
+    publisher->guarantee = options->guarantee;
+    publisher->ordering = options->ordering;
+    publisher->on_poison = options->on_poison;
+    publisher->updated_ms = now_ms;
+    memset(publisher->target, 0, sizeof publisher->target);
+    memcpy(publisher->target, options->target.data, options->target.length);
+}
+
+struct command_result
+naive_publisher_create(struct naive *naive,
+                       const struct command_publisher_create *create)
+{
+    struct command_result result = naive_answer(naive, 0);
+    uint32_t topic_id = create->topic_id;
+    if (naive_topic(naive, topic_id) == NULL)
+        return naive_answer(naive, ERR_NOT_FOUND);
+    if (target_taken(naive, topic_id, create->options.target))
+        return naive_answer(naive, ERR_EXISTS);
+    result.id = ++naive->publisher_count;
+    struct naive_publisher *publisher = &naive->publishers[result.id];
+    *publisher = (struct naive_publisher){
+        .exists = true, .topic_id = topic_id, .paused = create->paused};
+    take_options(publisher, &create->options, naive->clock_ms);
+    publisher->cells =
+        memory_new_zeroed(NAIVE_MESSAGES + 1, sizeof *publisher->cells);
+    uint64_t first = naive_first_position(naive, topic_id);
+    publisher->start = create->from_now || first == 0
+                           ? naive_last_position(naive, topic_id) + 1
+                           : first;
+    publisher->next = publisher->start;
+    for (uint64_t p = publisher->start; p <= naive->sequence; p++)
+        if (naive->at[p] != 0 && naive->messages[naive->at[p]].gone)
+            publisher->cells[p].status = NAIVE_ABSENT;
+    result.position = publisher->start;
     return result;
 }
 
-static uint64_t first_message(const struct naive *naive, uint32_t topic_id)
+struct command_result
+naive_publisher_update(struct naive *naive,
+                       const struct command_publisher_update *update)
 {
-    for (uint64_t id = 1; id <= naive->message_count; id++)
-        if (naive->message_topic[id] == topic_id)
-            return id;
-    return 0;
-}
-
-static uint64_t last_message(const struct naive *naive, uint32_t topic_id)
-{
-    for (uint64_t id = naive->message_count; id > 0; id--)
-        if (naive->message_topic[id] == topic_id)
-            return id;
-    return 0;
-}
-
-struct command_result naive_publisher_create(struct naive *naive,
-                                             uint32_t topic_id,
-                                             const char *target, bool from_now,
-                                             bool paused,
-                                             enum guarantee guarantee)
-{
-    struct command_result result = answer(naive, 0);
-    if (topic_id == 0 || topic_id > naive->topic_count)
-        return answer(naive, ERR_NOT_FOUND);
-    for (uint32_t id = 1; id <= naive->publisher_count; id++) {
-        const struct naive_publisher *other = find(naive, id);
-        if (other != NULL && other->topic_id == topic_id &&
-            strcmp(other->target, target) == 0)
-            return answer(naive, ERR_EXISTS);
+    struct naive_publisher *publisher = naive_find(naive, update->publisher_id);
+    struct command_result result = naive_answer(naive, 0);
+    if (publisher == NULL)
+        return naive_answer(naive, ERR_NOT_FOUND);
+    result.id = update->publisher_id;
+    bool moves = !slice_is(update->options.target, publisher->target);
+    if (moves &&
+        target_taken(naive, publisher->topic_id, update->options.target)) {
+        result.code = ERR_EXISTS;
+        return result;
     }
-    result.id = ++naive->publisher_count;
-    struct naive_publisher *publisher = &naive->publishers[result.id];
-    *publisher = (struct naive_publisher){.exists = true,
-                                          .topic_id = topic_id,
-                                          .guarantee = guarantee,
-                                          .paused = paused};
-    snprintf(publisher->target, sizeof publisher->target, "%s", target);
-    publisher->cells =
-        memory_new_zeroed(NAIVE_MESSAGES + 1, sizeof *publisher->cells);
-    uint64_t first = first_message(naive, topic_id);
-    publisher->start =
-        from_now || first == 0 ? last_message(naive, topic_id) + 1 : first;
-    publisher->next = publisher->start;
-    result.position = publisher->start;
+    if (moves && naive->twist != TWIST_CIRCUIT_SURVIVES_MOVE) {
+        publisher->circuit = CIRCUIT_CLOSED;
+        publisher->next_probe_ms = 0;
+        publisher->throttled_until_ms = 0;
+    }
+    take_options(publisher, &update->options, naive->clock_ms);
     return result;
 }
 
 struct command_result naive_publisher_delete(struct naive *naive, uint32_t id)
 {
-    struct naive_publisher *publisher = find(naive, id);
-    struct command_result result = answer(naive, 0);
+    struct naive_publisher *publisher = naive_find(naive, id);
+    struct command_result result = naive_answer(naive, 0);
     if (publisher == NULL)
-        return answer(naive, ERR_NOT_FOUND);
+        return naive_answer(naive, ERR_NOT_FOUND);
     cells_free(publisher);
     publisher->exists = false;
     publisher->purging = true;
@@ -123,32 +146,34 @@ struct command_result naive_publisher_delete(struct naive *naive, uint32_t id)
 
 struct command_result naive_pause(struct naive *naive, uint32_t id, bool paused)
 {
-    struct naive_publisher *publisher = find(naive, id);
-    struct command_result result = answer(naive, 0);
+    struct naive_publisher *publisher = naive_find(naive, id);
+    struct command_result result = naive_answer(naive, 0);
     if (publisher == NULL)
-        return answer(naive, ERR_NOT_FOUND);
+        return naive_answer(naive, ERR_NOT_FOUND);
     publisher->paused = paused;
     result.id = id;
     return result;
 }
 
-struct command_result naive_messages(struct naive *naive,
-                                     const uint32_t *topic_ids, uint32_t count)
+struct command_result naive_circuit(struct naive *naive,
+                                    const struct command_circuit *circuit)
 {
-    struct command_result result = answer(naive, 0);
-    for (uint32_t i = 0; i < count; i++)
-        if (topic_ids[i] == 0 || topic_ids[i] > naive->topic_count)
-            return answer(naive, ERR_NOT_FOUND);
-    result.count = count;
-    result.id = count > 0 ? naive->message_count + 1 : 0;
-    result.position = result.id;
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t id = ++naive->message_count;
-        naive->message_topic[id] = topic_ids[i];
-        naive->message_received_ms[id] = naive->clock_ms;
-    }
+    struct naive_publisher *publisher =
+        naive_find(naive, circuit->publisher_id);
+    struct command_result result = naive_answer(naive, 0);
+    if (publisher == NULL)
+        return naive_answer(naive, ERR_NOT_FOUND);
+    uint64_t latest = naive->clock_ms + 3600 * 1000;
+    publisher->circuit = circuit->circuit.state;
+    publisher->next_probe_ms = circuit->circuit.next_probe_ms;
+    publisher->throttled_until_ms = circuit->throttled_until_ms < latest
+                                        ? circuit->throttled_until_ms
+                                        : latest;
+    result.id = circuit->publisher_id;
     return result;
 }
+
+/* ---- Requests under a key ---- */
 
 static bool key_counts(const struct naive *naive, const struct naive_key *key)
 {
@@ -181,7 +206,7 @@ static void key_fill(struct naive *naive, struct naive_key *key,
 
 struct command_result naive_messages_once(struct naive *naive,
                                           const struct idempotency *request,
-                                          const uint32_t *topic_ids,
+                                          const struct message *messages,
                                           uint32_t count)
 {
     struct naive_key *free_key = NULL;
@@ -193,225 +218,16 @@ struct command_result naive_messages_once(struct naive *naive,
             bool same = memcmp(key->request_hash, request->request_hash,
                                sizeof key->request_hash) == 0;
             struct command_result replay =
-                answer(naive, same ? ERR_EXISTS : ERR_CONFLICT);
+                naive_answer(naive, same ? ERR_EXISTS : ERR_CONFLICT);
             replay.id = same ? key->id : 0;
             replay.count = same ? key->count : 0;
             return replay;
         }
     }
     if (free_key == NULL)
-        return answer(naive, ERR_BUSY);
-    struct command_result result = naive_messages(naive, topic_ids, count);
+        return naive_answer(naive, ERR_BUSY);
+    struct command_result result = naive_messages(naive, messages, count);
     if (result.code == 0 || naive->twist == TWIST_FAILURE_REMEMBERED)
         key_fill(naive, free_key, request, &result);
-    return result;
-}
-
-/* ---- Delivery ---- */
-
-bool naive_wants(const struct naive *naive, uint32_t publisher_id,
-                 uint64_t position)
-{
-    const struct naive_publisher *publisher = &naive->publishers[publisher_id];
-    return position >= 1 && position <= naive->message_count &&
-           naive->message_topic[position] == publisher->topic_id &&
-           position >= publisher->start;
-}
-
-uint32_t naive_count(const struct naive *naive, uint32_t publisher_id,
-                     enum naive_status status)
-{
-    uint32_t count = 0;
-    for (uint64_t p = 1; p <= naive->message_count; p++)
-        count += naive_wants(naive, publisher_id, p) &&
-                 naive->publishers[publisher_id].cells[p].status == status;
-    return count;
-}
-
-/* ERR_INVALID for what no honest leader would propose. */
-static int grant_code(struct naive *naive, const struct command_grant *grant)
-{
-    struct naive_publisher *publisher = find(naive, grant->publisher_id);
-    uint32_t there = 0;
-    if (publisher == NULL)
-        return ERR_STALE;
-    if (grant->upto < grant->from || grant->open_count > grant->examined)
-        return ERR_INVALID;
-    for (uint32_t i = 0; i < grant->open_count; i++)
-        if (grant->open[i] < grant->from || grant->open[i] > grant->upto ||
-            (i > 0 && grant->open[i] <= grant->open[i - 1]))
-            return ERR_INVALID;
-    if (grant->from != publisher->next &&
-        naive->twist != TWIST_STALE_GRANT_TAKEN)
-        return ERR_STALE;
-    if (publisher->paused)
-        return ERR_CONFLICT;
-    if (naive_count(naive, grant->publisher_id, NAIVE_OPEN) +
-            grant->open_count >
-        BOUND_OPEN_POSITIONS)
-        return ERR_CONFLICT;
-    for (uint64_t p = grant->from; p <= grant->upto; p++)
-        there += naive_wants(naive, grant->publisher_id, p);
-    if (grant->upto > last_message(naive, publisher->topic_id) ||
-        there != grant->examined)
-        return ERR_INVALID;
-    return 0;
-}
-
-struct command_result naive_grant(struct naive *naive,
-                                  const struct command_grant *grant)
-{
-    struct command_result result = answer(naive, grant_code(naive, grant));
-    if (result.code != 0)
-        return result;
-    struct naive_publisher *publisher = find(naive, grant->publisher_id);
-    for (uint64_t p = grant->from; p <= grant->upto; p++)
-        if (naive_wants(naive, grant->publisher_id, p))
-            publisher->cells[p].status = NAIVE_FILTERED;
-    for (uint32_t i = 0; i < grant->open_count; i++) {
-        publisher->cells[grant->open[i]].status = NAIVE_OPEN;
-        publisher->cells[grant->open[i]].attempts = 1;
-    }
-    publisher->next = grant->upto + 1;
-    result.id = grant->publisher_id;
-    result.count = grant->open_count;
-    return result;
-}
-
-static struct naive_cell *cell_in(struct naive *naive, uint32_t publisher_id,
-                                  uint64_t position, enum naive_status status)
-{
-    if (!naive_wants(naive, publisher_id, position))
-        return NULL;
-    struct naive_cell *cell = &naive->publishers[publisher_id].cells[position];
-    return cell->status == status ? cell : NULL;
-}
-
-static void try_add(struct naive_cell *cell, const struct attempt *attempt)
-{
-    if (cell->tries == NULL)
-        cell->tries = memory_new(NAIVE_TRIES * sizeof *cell->tries);
-    assert_true(cell->try_count < NAIVE_TRIES);
-    cell->tries[cell->try_count++] = (struct naive_try){
-        .number = cell->attempts,
-        .class = attempt->class,
-        .status = attempt->status,
-        .maybe_duplicate = attempt->maybe_duplicate || cell->doubt,
-        .response_length = (uint32_t)attempt->response.length,
-    };
-}
-
-static enum naive_status status_of(enum delivery_state state)
-{
-    switch (state) {
-    case DELIVERY_DELIVERED:
-        return NAIVE_DELIVERED;
-    case DELIVERY_RETRYING:
-        return NAIVE_WAITING;
-    case DELIVERY_DEAD:
-        return NAIVE_DEAD;
-    default:
-        return NAIVE_AMBIGUOUS;
-    }
-}
-
-struct command_result naive_outcomes(struct naive *naive,
-                                     const struct command_outcomes *outcomes)
-{
-    struct naive_publisher *publisher = find(naive, outcomes->publisher_id);
-    struct command_result result = answer(naive, 0);
-    if (publisher == NULL)
-        return answer(naive, ERR_NOT_FOUND);
-    result.id = outcomes->publisher_id;
-    for (uint32_t i = 0; i < outcomes->count; i++) {
-        const struct outcome *outcome = &outcomes->outcomes[i];
-        struct naive_cell *cell = cell_in(naive, outcomes->publisher_id,
-                                          outcome->position, NAIVE_OPEN);
-        if (cell == NULL)
-            continue;
-        result.count++;
-        try_add(cell, &outcome->attempt);
-        cell->status = status_of(outcome->state);
-        cell->since_ms = naive->clock_ms;
-        cell->due_ms = outcome->next_attempt_ms;
-        if (cell->status == NAIVE_AMBIGUOUS)
-            cell->doubt = true;
-        if (cell->status == NAIVE_DELIVERED)
-            publisher->last_delivered_ms = naive->clock_ms;
-        else
-            publisher->last_error_ms = naive->clock_ms;
-    }
-    return result;
-}
-
-struct command_result naive_intent(struct naive *naive,
-                                   const struct command_positions *positions)
-{
-    uint32_t id = positions->publisher_id;
-    struct naive_publisher *publisher = find(naive, id);
-    struct command_result result = answer(naive, 0);
-    if (publisher == NULL)
-        return answer(naive, ERR_NOT_FOUND);
-    if (publisher->paused ||
-        naive_count(naive, id, NAIVE_OPEN) + positions->count >
-            BOUND_OPEN_POSITIONS)
-        return answer(naive, ERR_CONFLICT);
-    result.id = id;
-    for (uint32_t i = 0; i < positions->count; i++) {
-        struct naive_cell *cell =
-            cell_in(naive, id, positions->positions[i], NAIVE_WAITING);
-        if (cell == NULL)
-            continue;
-        cell->status = NAIVE_OPEN;
-        cell->attempts++;
-        result.count++;
-    }
-    return result;
-}
-
-struct command_result naive_withdraw(struct naive *naive,
-                                     const struct command_positions *positions)
-{
-    uint32_t id = positions->publisher_id;
-    struct command_result result = answer(naive, 0);
-    if (find(naive, id) == NULL)
-        return answer(naive, ERR_NOT_FOUND);
-    result.id = id;
-    for (uint32_t i = 0; i < positions->count; i++) {
-        struct naive_cell *cell =
-            cell_in(naive, id, positions->positions[i], NAIVE_OPEN);
-        if (cell == NULL)
-            continue;
-        cell->status = NAIVE_WAITING;
-        if (naive->twist != TWIST_WITHDRAW_COUNTS)
-            cell->attempts--;
-        cell->due_ms = naive->clock_ms;
-        cell->since_ms = naive->clock_ms;
-        result.count++;
-    }
-    return result;
-}
-
-struct command_result naive_takeover(struct naive *naive, uint32_t node_id)
-{
-    struct command_result result = answer(naive, 0);
-    result.id = node_id;
-    for (uint32_t id = 1; id <= naive->publisher_count; id++) {
-        struct naive_publisher *publisher = find(naive, id);
-        for (uint64_t p = 1; publisher != NULL && p <= naive->message_count;
-             p++) {
-            struct naive_cell *cell = cell_in(naive, id, p, NAIVE_OPEN);
-            if (cell == NULL)
-                continue;
-            result.count++;
-            cell->doubt = naive->twist != TWIST_TAKEOVER_WITHOUT_DOUBT;
-            if (publisher->guarantee == AT_LEAST_ONCE) {
-                cell->attempts++;
-            } else {
-                cell->status = NAIVE_AMBIGUOUS;
-                cell->since_ms = naive->clock_ms;
-            }
-        }
-    }
     return result;
 }

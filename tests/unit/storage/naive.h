@@ -11,10 +11,12 @@
 #include "fixture.h"
 
 enum {
-    NAIVE_TOPICS = 5,
+    NAIVE_NAMES = 5,
+    NAIVE_TOPICS = 60,
     NAIVE_PUBLISHERS = 60,
     NAIVE_MESSAGES = 40000,
-    NAIVE_TRIES = 64,
+    NAIVE_TRIES = 512,
+    NAIVE_REPLAYS = 400,
     NAIVE_KEYS = FIXTURE_IDEMPOTENCY_KEYS,
 };
 
@@ -27,6 +29,25 @@ enum naive_twist {
     TWIST_KEY_NEVER_EXPIRES,
     TWIST_KEY_WITHOUT_SCOPE,
     TWIST_FAILURE_REMEMBERED,
+    TWIST_PARKED_NOT_IN_BACKLOG,
+    TWIST_STRICT_IGNORED,
+    TWIST_HELD_KEY_OPENED,
+    TWIST_POISON_IGNORED,
+    TWIST_PARKED_OVERTAKEN,
+    TWIST_UNPARK_OUT_OF_ORDER,
+    TWIST_UNCOUNTED_COUNTS,
+    TWIST_HOLDS_NEVER_END,
+    TWIST_RETRY_WITHOUT_BUDGET,
+    TWIST_RETRY_KEEPS_ORDER,
+    TWIST_DISCARD_UNSEEN_BY_GRANT,
+    TWIST_RELEASED_EARLY,
+    TWIST_SCHEDULED_AT_ONCE,
+    TWIST_REPLAY_NEVER_DONE,
+    TWIST_REPLAY_STALE_TAKEN,
+    TWIST_DEAD_EXPIRES,
+    TWIST_PARKED_EXPIRES,
+    TWIST_BYTES_STAY,
+    TWIST_CIRCUIT_SURVIVES_MOVE,
     TWIST_COUNT,
 };
 
@@ -38,6 +59,10 @@ enum naive_status {
     NAIVE_AMBIGUOUS,
     NAIVE_DELIVERED,
     NAIVE_FILTERED,
+    NAIVE_PARKED,
+    NAIVE_DISCARDED,
+    NAIVE_ABSENT, /* Removed before the publisher came. */
+    NAIVE_STATUSES,
 };
 
 struct naive_try {
@@ -51,7 +76,12 @@ struct naive_try {
 struct naive_cell {
     enum naive_status status;
     uint32_t attempts; /* While open: the one under way counts. */
+    uint32_t budget_from;
+    uint32_t holds;
+    uint32_t replay_id;
     bool doubt;
+    bool ordered;
+    uint64_t key; /* Of an ordered one. */
     uint64_t due_ms;
     uint64_t since_ms;
     uint32_t try_count;
@@ -64,12 +94,36 @@ struct naive_publisher {
     uint32_t topic_id;
     char target[16];
     enum guarantee guarantee;
+    enum ordering ordering;
+    enum poison on_poison;
     bool paused;
+    uint64_t updated_ms;
     uint64_t start;
     uint64_t next;
     uint64_t last_delivered_ms;
     uint64_t last_error_ms;
+    enum circuit_state circuit;
+    uint64_t next_probe_ms;
+    uint64_t throttled_until_ms;
     struct naive_cell *cells; /* By position. */
+};
+
+struct naive_topic {
+    bool exists;
+    char name[8];
+    uint64_t retention_seconds;
+    uint64_t bytes;
+};
+
+/* A message, by its id. */
+struct naive_message {
+    uint32_t topic_id;
+    uint64_t received_ms;
+    uint64_t schedule_ms;
+    uint64_t key; /* Its hash; 0: none. */
+    uint64_t size;
+    uint64_t position; /* 0: none yet. */
+    bool gone;
 };
 
 /* A request that was carried out under a key. It counts while its time is not
@@ -87,14 +141,16 @@ struct naive_key {
 struct naive {
     enum naive_twist twist;
     uint64_t clock_ms;
-    uint32_t topic_count;
-    char topic_names[NAIVE_TOPICS + 1][8];
+    uint32_t topic_count; /* That ever were; ids from 1. */
+    struct naive_topic topics[NAIVE_TOPICS + 1];
     uint32_t publisher_count; /* That ever were; ids from 1. */
     struct naive_publisher publishers[NAIVE_PUBLISHERS + 1];
-    uint64_t message_count; /* Ids and positions from 1. */
-    uint32_t message_topic[NAIVE_MESSAGES + 1];
-    uint64_t message_received_ms[NAIVE_MESSAGES + 1];
+    uint64_t sequence; /* Ids and positions from 1. */
+    struct naive_message messages[NAIVE_MESSAGES + 1];
+    uint64_t at[NAIVE_MESSAGES + 1]; /* The id at a position; 0: none. */
     struct naive_key keys[NAIVE_KEYS];
+    uint32_t replay_count;
+    struct replay replays[NAIVE_REPLAYS + 1];
 };
 
 struct naive *naive_new(enum naive_twist twist);
@@ -104,23 +160,39 @@ void naive_free(struct naive *naive);
  * The clock has been moved before. */
 void naive_tick(struct naive *naive, uint64_t time_ms);
 struct command_result naive_topic_create(struct naive *naive, const char *name);
-struct command_result naive_publisher_create(struct naive *naive,
-                                             uint32_t topic_id,
-                                             const char *target, bool from_now,
-                                             bool paused,
-                                             enum guarantee guarantee);
+struct command_result
+naive_topic_update(struct naive *naive,
+                   const struct command_topic_update *update);
+struct command_result
+naive_topic_delete(struct naive *naive,
+                   const struct command_topic_delete *deletion);
+struct command_result
+naive_publisher_create(struct naive *naive,
+                       const struct command_publisher_create *create);
+struct command_result
+naive_publisher_update(struct naive *naive,
+                       const struct command_publisher_update *update);
 struct command_result naive_publisher_delete(struct naive *naive, uint32_t id);
 struct command_result naive_pause(struct naive *naive, uint32_t id,
                                   bool paused);
+struct command_result naive_circuit(struct naive *naive,
+                                    const struct command_circuit *circuit);
 struct command_result naive_messages(struct naive *naive,
-                                     const uint32_t *topic_ids, uint32_t count);
+                                     const struct message *messages,
+                                     uint32_t count);
 /* Under a key. */
 struct command_result naive_messages_once(struct naive *naive,
                                           const struct idempotency *request,
-                                          const uint32_t *topic_ids,
+                                          const struct message *messages,
                                           uint32_t count);
+struct command_result naive_release(struct naive *naive,
+                                    const struct command_release *release);
+struct command_result naive_expire(struct naive *naive,
+                                   const struct command_expire *expire);
 struct command_result naive_grant(struct naive *naive,
                                   const struct command_grant *grant);
+struct command_result naive_unpark(struct naive *naive,
+                                   const struct command_unpark *unpark);
 struct command_result naive_outcomes(struct naive *naive,
                                      const struct command_outcomes *outcomes);
 struct command_result naive_intent(struct naive *naive,
@@ -128,10 +200,51 @@ struct command_result naive_intent(struct naive *naive,
 struct command_result naive_withdraw(struct naive *naive,
                                      const struct command_positions *positions);
 struct command_result naive_takeover(struct naive *naive, uint32_t node_id);
+struct command_result naive_decision(struct naive *naive, bool discard,
+                                     const struct command_decision *decision);
+struct command_result
+naive_decision_step(struct naive *naive, bool discard,
+                    const struct command_decision_step *step);
+struct command_result
+naive_replay_start(struct naive *naive,
+                   const struct command_replay_start *start);
+struct command_result naive_replay_step(struct naive *naive,
+                                        const struct command_replay_step *step);
+struct command_result naive_replay_cancel(struct naive *naive, uint32_t id);
+
+/* What the parts share. */
+struct command_result naive_answer(const struct naive *naive, int code);
+struct naive_publisher *naive_find(struct naive *naive, uint32_t id);
+struct naive_topic *naive_topic(struct naive *naive, uint32_t id);
+/* Kept positions; 0: none. The last one: kept or not. */
+uint64_t naive_first_position(const struct naive *naive, uint32_t topic_id);
+uint64_t naive_last_position(const struct naive *naive, uint32_t topic_id);
+struct naive_cell *naive_cell_in(struct naive *naive, uint32_t publisher_id,
+                                 uint64_t position, enum naive_status status);
+void naive_settled(struct naive *naive, uint32_t replay_id);
+
+/* The row of a key, by full scan; zeros: it is not blocked. */
+struct blocked_key naive_blocked(const struct naive *naive,
+                                 uint32_t publisher_id, uint64_t key);
+bool naive_held(const struct naive *naive, uint32_t publisher_id, uint64_t key);
+/* Ordered ones in a status: what holds up a strict order. */
+uint32_t naive_ordered(const struct naive *naive, uint32_t publisher_id,
+                       enum naive_status status);
+
+/* The next message of a list, below `before`: where it stands, and its id. 0:
+ * there is none. */
+uint64_t naive_list_next(const struct naive *naive,
+                         const struct message_query *query, uint64_t before,
+                         uint64_t *ret_id);
+/* The publisher is one of the message's topic. */
+enum explain_reason naive_explain(const struct naive *naive, uint64_t id,
+                                  uint32_t publisher_id, uint64_t now_ms,
+                                  uint64_t *ret_blocker);
 
 /* The cells of one status, by full scan. */
 uint32_t naive_count(const struct naive *naive, uint32_t publisher_id,
                      enum naive_status status);
+/* There is, or was, a message of the publisher's there. */
 bool naive_wants(const struct naive *naive, uint32_t publisher_id,
                  uint64_t position);
 
