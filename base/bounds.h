@@ -80,7 +80,8 @@ enum {
     /* Open positions of one publisher: what a crash of the leader may put in
      * doubt, and a part of its `hot` record. */
     BOUND_OPEN_POSITIONS = 1024,
-    /* Answers of receivers: kept of the last failure; read in all. */
+    /* Answers of receivers: kept of the last failure; read in all, headers
+     * and body each. */
     BOUND_RESPONSE_KEPT = 4096,
     BOUND_RESPONSE_KEPT_OLD = 256,
     BOUND_RESPONSE_READ = 64 * 1024,
@@ -105,6 +106,11 @@ enum {
     /* Addresses that members of the cluster listen on. */
     BOUND_OWN_PORTS = 64,
     BOUND_DESCRIPTION = 1024,
+    /* A publisher's own headers: what receivers take without complaint. */
+    BOUND_HEADERS = 32,
+    BOUND_HEADER_NAME = 128,
+    BOUND_HEADER_VALUE = 1024,
+    BOUND_BEARER_TOKEN = 4096,
     BOUND_JSON_DEPTH = 512,
     /* A publisher's filter: each message that is examined costs time by it. */
     BOUND_FILTER_BYTES = 16 * 1024,

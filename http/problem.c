@@ -1,7 +1,7 @@
 #include "http/problem.h"
 
 #include "base/error.h"
-#include "http/json_write.h"
+#include "base/json_write.h"
 
 #include <stdio.h>
 

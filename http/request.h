@@ -13,9 +13,9 @@
 #define POSTOFFICE_HTTP_REQUEST_H
 
 #include "base/codec.h"
+#include "base/json_write.h"
 #include "base/memory.h"
 #include "http/backend.h"
-#include "http/json_write.h"
 #include "http/problem.h"
 #include "http/query_string.h"
 #include "http/request_body.h"

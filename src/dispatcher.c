@@ -169,7 +169,8 @@ static void port_send(void *context, const struct delivery_send *send)
 }
 
 static void on_answer(void *context, uint32_t reign, uint32_t publisher_id,
-                      uint64_t token, const struct attempt *attempt)
+                      uint64_t token, const struct attempt *attempt,
+                      uint64_t hold_until_ms)
 {
     struct dispatcher *dispatcher = context;
     if (attempt->class != ATTEMPT_OK)
@@ -177,6 +178,9 @@ static void on_answer(void *context, uint32_t reign, uint32_t publisher_id,
                   FIELD_U64("publisher", publisher_id),
                   FIELD_TEXT("class", attempt_class_text(attempt->class)),
                   FIELD_U64("status", attempt->status));
+    if (hold_until_ms != 0)
+        leadership_held(dispatcher->leadership, reign, publisher_id, token,
+                        hold_until_ms);
     leadership_answered(dispatcher->leadership, reign, publisher_id, token,
                         attempt, clock_wall_ms());
 }
@@ -208,6 +212,8 @@ static void port_random(void *context, uint8_t *bytes, size_t length)
 
 /* ---- Life ---- */
 
+static const struct address_policy default_policy = {.loopback = true};
+
 struct dispatcher *dispatcher_new(const struct dispatcher_parts *parts)
 {
     struct dispatcher *dispatcher = memory_new_zeroed(1, sizeof *dispatcher);
@@ -229,9 +235,15 @@ struct dispatcher *dispatcher_new(const struct dispatcher_parts *parts)
     dispatcher->parts = *parts;
     uv_timer_init(parts->loop, &dispatcher->timer);
     dispatcher->timer.data = dispatcher;
+    const struct target_http_options target = {
+        .sends_max = parts->sends_max,
+        .policy = parts->policy != NULL ? parts->policy : &default_policy,
+        .allowed = may_send,
+        .done = on_answer,
+        .context = dispatcher,
+    };
     dispatcher->leadership = leadership_new(&port, &options, parts->catalog);
-    dispatcher->target = target_http_new(parts->loop, parts->sends_max,
-                                         may_send, on_answer, dispatcher);
+    dispatcher->target = target_http_new(parts->loop, &target);
     return dispatcher;
 }
 

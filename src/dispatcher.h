@@ -7,6 +7,7 @@
 #ifndef POSTOFFICE_DISPATCHER_H
 #define POSTOFFICE_DISPATCHER_H
 
+#include "delivery/address_policy.h"
 #include "delivery/leadership.h"
 #include "proposer.h"
 #include "reads.h"
@@ -21,6 +22,8 @@ struct dispatcher_parts {
     struct cluster *cluster;
     uint32_t node_id;
     uint32_t sends_max; /* Requests in flight over all publishers. */
+    /* Borrowed. NULL: the default one of an API on loopback. */
+    const struct address_policy *policy;
 };
 
 struct dispatcher *dispatcher_new(const struct dispatcher_parts *parts);

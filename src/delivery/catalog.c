@@ -41,6 +41,12 @@ struct catalog *catalog_new(void)
     return memory_new_zeroed(1, sizeof(struct catalog));
 }
 
+static void topic_entry_free(struct topic_entry *entry)
+{
+    arena_close(&entry->texts);
+    free(entry);
+}
+
 static void publisher_entry_free(struct publisher_entry *entry)
 {
     arena_close(&entry->texts);
@@ -56,8 +62,7 @@ void catalog_free(struct catalog *catalog)
     for (uint32_t id = 0;
          (topic = table_next(&catalog->topics, &id)) != NULL;) {
         tdelete(topic, &catalog->names, compare_names);
-        arena_close(&topic->texts);
-        free(topic);
+        topic_entry_free(topic);
     }
     struct publisher_entry *publisher;
     for (uint32_t id = 0;
@@ -68,14 +73,26 @@ void catalog_free(struct catalog *catalog)
     free(catalog);
 }
 
+/* The new texts are there before the old ones go: they may be the same. */
+static void keep_topic_options(struct topic_entry *entry,
+                               const struct topic_options *options)
+{
+    struct arena texts = {0};
+    struct topic_options kept = *options;
+    kept.name = arena_copy(&texts, options->name);
+    kept.origin_host = arena_copy(&texts, options->origin_host);
+    kept.indexed_fields = arena_copy(&texts, options->indexed_fields);
+    arena_close(&entry->texts);
+    entry->texts = texts;
+    entry->topic.options = kept;
+}
+
 static void add_topic(struct catalog *catalog, const struct topic *topic)
 {
     struct topic_entry *entry = memory_new_zeroed(1, sizeof *entry);
     entry->topic = *topic;
     entry->topic.publishers = 0; /* Counted as they are added. */
-    entry->topic.options.name = arena_copy(&entry->texts, topic->options.name);
-    entry->topic.options.origin_host =
-        arena_copy(&entry->texts, topic->options.origin_host);
+    keep_topic_options(entry, &topic->options);
     table_set(&catalog->topics, topic->id, entry);
     void *found = tsearch(entry, &catalog->names, compare_names);
     assert(found != NULL && *(void **)found == entry);
@@ -83,13 +100,25 @@ static void add_topic(struct catalog *catalog, const struct topic *topic)
 }
 
 static void set_pause(struct publisher_entry *entry, bool paused,
-                      struct slice reason, uint64_t since_ms)
+                      struct slice reason, uint32_t actor, uint64_t since_ms)
 {
     struct publisher *publisher = &entry->publisher.publisher;
     arena_close(&entry->reason);
     publisher->paused = paused;
     publisher->paused_ms = paused ? since_ms : 0;
+    publisher->paused_by = paused ? actor : 0;
     publisher->pause_reason = arena_copy(&entry->reason, reason);
+}
+
+static void keep_options(struct publisher_entry *entry,
+                         const struct publisher_options *options)
+{
+    struct arena texts = {0};
+    struct publisher_options kept = *options;
+    publisher_options_copy(&kept, &texts);
+    arena_close(&entry->texts);
+    entry->texts = texts;
+    entry->publisher.publisher.options = kept;
 }
 
 static void add_publisher(struct catalog *catalog,
@@ -102,12 +131,10 @@ static void add_publisher(struct catalog *catalog,
     struct publisher *kept = &entry->publisher.publisher;
     *kept = *publisher;
     kept->topic = topic->topic.options.name;
-    kept->options.target = arena_copy(&entry->texts, publisher->options.target);
-    kept->options.description =
-        arena_copy(&entry->texts, publisher->options.description);
+    keep_options(entry, &publisher->options);
     entry->publisher.start = start;
     set_pause(entry, publisher->paused, publisher->pause_reason,
-              publisher->paused_ms);
+              publisher->paused_by, publisher->paused_ms);
     table_set(&catalog->publishers, publisher->id, entry);
     topic->topic.publishers++;
 }
@@ -187,18 +214,17 @@ static void apply_publisher(struct catalog *catalog,
         .topic_id = create.topic_id,
         .options = create.options,
         .created_ms = result->time_ms,
+        .updated_ms = result->time_ms,
         .paused = create.paused,
+        .paused_by = command->actor,
         .paused_ms = result->time_ms,
-        .pause_reason = slice_text(create.paused ? "created paused" : NULL),
+        .pause_reason = slice_text(create.paused ? "created inactive" : NULL),
     };
     add_publisher(catalog, &publisher, result->position);
 }
 
-static void apply_delete(struct catalog *catalog, const struct command *command)
+static void drop_publisher(struct catalog *catalog, uint32_t id)
 {
-    uint32_t id;
-    if (command_publisher_delete_decode(command->body, &id) != 0)
-        return;
     struct publisher_entry *entry = table_get(&catalog->publishers, id);
     if (entry == NULL)
         return;
@@ -209,6 +235,87 @@ static void apply_delete(struct catalog *catalog, const struct command *command)
     publisher_entry_free(entry);
 }
 
+static void apply_delete(struct catalog *catalog, const struct command *command)
+{
+    uint32_t id;
+    if (command_publisher_delete_decode(command->body, &id) == 0)
+        drop_publisher(catalog, id);
+}
+
+/* As apply does it: a rotation moves the stored secret aside. */
+static void apply_update(struct catalog *catalog, const struct command *command,
+                         const struct command_result *result)
+{
+    struct command_publisher_update update;
+    if (command_publisher_update_decode(command->body, &update) != 0)
+        return;
+    struct publisher_entry *entry =
+        table_get(&catalog->publishers, update.publisher_id);
+    if (entry == NULL)
+        return;
+    if (update.rotate) {
+        struct slice old = entry->publisher.publisher.options.secret;
+        update.options.previous_secret = old;
+        update.options.previous_secret_until_ms =
+            old.length > 0 ? result->time_ms + SECRET_OVERLAP_MS : 0;
+    }
+    keep_options(entry, &update.options);
+    entry->publisher.publisher.updated_ms = result->time_ms;
+}
+
+static void apply_topic_update(struct catalog *catalog,
+                               const struct command *command)
+{
+    struct command_topic_update update;
+    if (command_topic_update_decode(command->body, &update) != 0)
+        return;
+    struct topic_entry *entry = table_get(&catalog->topics, update.topic_id);
+    if (entry == NULL)
+        return;
+    /* Names are found, and publishers point to it, by the name's bytes. */
+    tdelete(entry, &catalog->names, compare_names);
+    keep_topic_options(entry, &update.options);
+    tsearch(entry, &catalog->names, compare_names);
+    struct publisher_entry *publisher;
+    for (uint32_t id = 0;
+         (publisher = table_next(&catalog->publishers, &id)) != NULL;) {
+        if (publisher->publisher.publisher.topic_id == update.topic_id)
+            publisher->publisher.publisher.topic = entry->topic.options.name;
+    }
+}
+
+static void apply_topic_delete(struct catalog *catalog,
+                               const struct command *command)
+{
+    struct command_topic_delete deletion;
+    if (command_topic_delete_decode(command->body, &deletion) != 0)
+        return;
+    struct topic_entry *entry = table_get(&catalog->topics, deletion.topic_id);
+    if (entry == NULL)
+        return;
+    struct publisher_entry *publisher;
+    for (uint32_t id = 0;
+         (publisher = table_next(&catalog->publishers, &id)) != NULL;) {
+        if (publisher->publisher.publisher.topic_id == deletion.topic_id)
+            drop_publisher(catalog, id);
+    }
+    tdelete(entry, &catalog->names, compare_names);
+    table_set(&catalog->topics, deletion.topic_id, NULL);
+    topic_entry_free(entry);
+}
+
+static void apply_release(struct catalog *catalog,
+                          const struct command_result *result)
+{
+    struct topic_entry *entry =
+        table_get(&catalog->topics, (uint32_t)result->id);
+    if (entry == NULL || result->count == 0)
+        return;
+    entry->topic.messages += result->count;
+    entry->topic.scheduled -= result->count;
+    entry->topic.last_position = result->position + result->count - 1;
+}
+
 static void apply_pause(struct catalog *catalog, const struct command *command,
                         const struct command_result *result)
 {
@@ -217,11 +324,15 @@ static void apply_pause(struct catalog *catalog, const struct command *command,
         return;
     struct publisher_entry *entry =
         table_get(&catalog->publishers, pause.publisher_id);
-    if (entry != NULL && entry->publisher.publisher.paused != pause.paused)
-        set_pause(entry, pause.paused, pause.reason, result->time_ms);
+    if (entry == NULL)
+        return;
+    const struct publisher *publisher = &entry->publisher.publisher;
+    set_pause(entry, pause.paused, pause.reason, command->actor,
+              publisher->paused ? publisher->paused_ms : result->time_ms);
 }
 
-/* All messages of one command are of one topic. */
+/* All messages of one command are of one topic. A message's position is its
+ * id, unless it is scheduled for later. */
 static void apply_messages(struct catalog *catalog,
                            const struct command *command,
                            const struct command_result *result)
@@ -229,14 +340,21 @@ static void apply_messages(struct catalog *catalog,
     uint32_t count;
     struct slice records;
     struct message message;
-    if (command_messages_decode(command->body, &count, &records) != 0 ||
-        message_next(&records, &message) != 0)
+    if (command_messages_decode(command->body, &count, &records) != 0)
         return;
-    struct topic_entry *entry = table_get(&catalog->topics, message.topic_id);
-    if (entry == NULL)
-        return;
-    entry->topic.messages += result->count;
-    entry->topic.last_position = result->position + result->count - 1;
+    for (uint32_t i = 0; i < count && message_next(&records, &message) == 0;
+         i++) {
+        struct topic_entry *entry =
+            table_get(&catalog->topics, message.topic_id);
+        if (entry == NULL)
+            return;
+        if (message.schedule_ms > result->time_ms) {
+            entry->topic.scheduled++;
+            continue;
+        }
+        entry->topic.messages++;
+        entry->topic.last_position = result->id + i;
+    }
 }
 
 void catalog_apply(struct catalog *catalog, const struct command *command,
@@ -267,8 +385,20 @@ void catalog_apply(struct catalog *catalog, const struct command *command,
     case COMMAND_PUBLISHER_PAUSE:
         apply_pause(catalog, command, result);
         break;
+    case COMMAND_PUBLISHER_UPDATE:
+        apply_update(catalog, command, result);
+        break;
+    case COMMAND_TOPIC_UPDATE:
+        apply_topic_update(catalog, command);
+        break;
+    case COMMAND_TOPIC_DELETE:
+        apply_topic_delete(catalog, command);
+        break;
     case COMMAND_MESSAGES:
         apply_messages(catalog, command, result);
+        break;
+    case COMMAND_RELEASE:
+        apply_release(catalog, result);
         break;
     default:
         break;

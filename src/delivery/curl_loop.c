@@ -170,8 +170,11 @@ static int close_socket(void *argument, curl_socket_t socket)
 static curl_socket_t open_socket(void *argument, curlsocktype purpose,
                                  struct curl_sockaddr *address)
 {
-    struct curl_loop *loop = argument;
+    struct curl_door *door = argument;
+    struct curl_loop *loop = door->loop;
     (void)purpose;
+    if (!door->allows(door, &address->addr))
+        return CURL_SOCKET_BAD;
     curl_socket_t made = socket(
         address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     if (made < 0)
@@ -216,10 +219,12 @@ static void on_check(uv_check_t *check)
     }
 }
 
-void curl_loop_prepare(struct curl_loop *loop, CURL *easy)
+void curl_loop_prepare(struct curl_loop *loop, CURL *easy,
+                       struct curl_door *door)
 {
+    door->loop = loop;
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, loop);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, door);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, loop);
 }

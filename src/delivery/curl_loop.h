@@ -7,6 +7,8 @@
 #define POSTOFFICE_DELIVERY_CURL_LOOP_H
 
 #include <curl/curl.h>
+#include <stdbool.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 struct curl_loop;
@@ -18,8 +20,17 @@ struct curl_loop *curl_loop_new(uv_loop_t *uv, long connections_max,
                                                  CURLcode code),
                                 void *context);
 
-/* Sets the options by which the sockets of a new handle are watched. */
-void curl_loop_prepare(struct curl_loop *loop, CURL *easy);
+/* Whether a connection to this address may be made; asked for each one, with
+ * the address that the socket is then made for. */
+struct curl_door {
+    bool (*allows)(struct curl_door *door, const struct sockaddr *address);
+    struct curl_loop *loop; /* Set by curl_loop_prepare(). */
+};
+
+/* Sets the options by which the sockets of a new handle are made and watched.
+ * The door must live as long as the handle. */
+void curl_loop_prepare(struct curl_loop *loop, CURL *easy,
+                       struct curl_door *door);
 void curl_loop_add(struct curl_loop *loop, CURL *easy);
 void curl_loop_remove(struct curl_loop *loop, CURL *easy);
 

@@ -198,7 +198,7 @@ static void add_pipeline(struct leadership *leadership,
         catalog_publisher(leadership->catalog, view->publisher.id);
     if (known == NULL)
         return;
-    view->publisher.paused = known->publisher.paused;
+    view->publisher = known->publisher;
     scheduler_add(leadership->scheduler, view);
 }
 
@@ -267,6 +267,13 @@ void leadership_supplied(struct leadership *leadership, uint32_t reign,
         scheduler_forget_read(read);
 }
 
+void leadership_held(struct leadership *leadership, uint32_t reign,
+                     uint32_t publisher_id, uint64_t token, uint64_t until_ms)
+{
+    if (reign == leadership->reign && leadership->scheduler != NULL)
+        scheduler_held(leadership->scheduler, publisher_id, token, until_ms);
+}
+
 /* An answer to an earlier reign's request says nothing to this one: what it
  * sent is in doubt, and its token may name something else by now. */
 void leadership_answered(struct leadership *leadership, uint32_t reign,
@@ -286,6 +293,8 @@ void leadership_run(struct leadership *leadership, uint64_t now_ms)
 
 /* ---- Applied commands ---- */
 
+/* A message's position is its id, unless it is scheduled for later: then it
+ * has none yet. */
 static void apply_messages(struct leadership *leadership,
                            const struct command *command,
                            const struct command_result *result)
@@ -299,8 +308,9 @@ static void apply_messages(struct leadership *leadership,
          i++) {
         message.id = result->id + i;
         message.received_ms = result->time_ms;
-        scheduler_published(leadership->scheduler, message.topic_id,
-                            result->position + i, &message);
+        if (!message_is_later(&message))
+            scheduler_published(leadership->scheduler, message.topic_id,
+                                message.id, &message);
     }
 }
 
@@ -311,6 +321,7 @@ static void apply_publisher(struct leadership *leadership,
                             const struct command_result *result)
 {
     struct command_pause pause;
+    struct command_publisher_update update;
     uint32_t id;
     switch (command->type) {
     case COMMAND_PUBLISHER_CREATE:
@@ -328,9 +339,51 @@ static void apply_publisher(struct leadership *leadership,
             scheduler_pause(leadership->scheduler, pause.publisher_id,
                             pause.paused);
         break;
+    case COMMAND_PUBLISHER_UPDATE:
+        /* The catalog has the options as they are stored. */
+        if (command_publisher_update_decode(command->body, &update) == 0)
+            scheduler_update(
+                leadership->scheduler, update.publisher_id,
+                &catalog_publisher(leadership->catalog, update.publisher_id)
+                     ->publisher.options,
+                result->time_ms);
+        break;
     default:
         break;
     }
+}
+
+static void apply_topic(struct leadership *leadership,
+                        const struct command *command,
+                        const struct command_result *result)
+{
+    struct command_topic_delete deletion;
+    if (command->type == COMMAND_TOPIC_CREATE) {
+        const struct topic *topic =
+            catalog_topic(leadership->catalog, (uint32_t)result->id);
+        scheduler_add_topic(leadership->scheduler, topic->id,
+                            topic->options.name, topic->last_position);
+    } else if (command_topic_delete_decode(command->body, &deletion) == 0) {
+        scheduler_remove_topic(leadership->scheduler, deletion.topic_id);
+    }
+}
+
+/* What a person decides, or a replay brings back. */
+static void apply_decision(struct leadership *leadership,
+                           const struct command *command,
+                           const struct command_result *result)
+{
+    struct command_decision decision;
+    struct command_decision_step step;
+    uint32_t publisher_id = 0; /* All. */
+    if (command->type == COMMAND_RETRY || command->type == COMMAND_DISCARD) {
+        if (command_decision_decode(command->body, &decision) == 0)
+            publisher_id = decision.publisher_id;
+    } else if (command->type != COMMAND_REPLAY_STEP &&
+               command_decision_step_decode(command->body, &step) == 0) {
+        publisher_id = step.publisher_id;
+    }
+    scheduler_decided(leadership->scheduler, publisher_id, result->time_ms);
 }
 
 void leadership_apply(struct leadership *leadership,
@@ -339,15 +392,29 @@ void leadership_apply(struct leadership *leadership,
 {
     if (leadership->scheduler == NULL || result->code != 0)
         return;
-    if (command->type == COMMAND_MESSAGES) {
+    switch (command->type) {
+    case COMMAND_MESSAGES:
         apply_messages(leadership, command, result);
-    } else if (command->type == COMMAND_TOPIC_CREATE) {
-        const struct topic *topic =
-            catalog_topic(leadership->catalog, (uint32_t)result->id);
-        scheduler_add_topic(leadership->scheduler, topic->id,
-                            topic->options.name, topic->last_position);
-    } else {
+        break;
+    case COMMAND_RELEASE:
+        if (result->count > 0)
+            scheduler_released(leadership->scheduler, (uint32_t)result->id,
+                               result->position + result->count - 1);
+        break;
+    case COMMAND_TOPIC_CREATE:
+    case COMMAND_TOPIC_DELETE:
+        apply_topic(leadership, command, result);
+        break;
+    case COMMAND_RETRY:
+    case COMMAND_DISCARD:
+    case COMMAND_RETRY_STEP:
+    case COMMAND_DISCARD_STEP:
+    case COMMAND_REPLAY_STEP:
+        apply_decision(leadership, command, result);
+        break;
+    default:
         apply_publisher(leadership, command, result);
+        break;
     }
 }
 

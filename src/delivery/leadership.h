@@ -74,6 +74,9 @@ void leadership_supplied(struct leadership *leadership, uint32_t reign,
 void leadership_paged(struct leadership *leadership, uint32_t reign,
                       uint32_t after_id, int code, struct pipeline_view *views,
                       uint32_t count);
+/* To be told in front of the answer that asked for it (Retry-After). */
+void leadership_held(struct leadership *leadership, uint32_t reign,
+                     uint32_t publisher_id, uint64_t token, uint64_t until_ms);
 void leadership_answered(struct leadership *leadership, uint32_t reign,
                          uint32_t publisher_id, uint64_t token,
                          const struct attempt *attempt, uint64_t now_ms);

@@ -302,6 +302,19 @@ void scheduler_published(struct scheduler *scheduler, uint32_t topic_id,
         ready_push(&scheduler->ready, member);
 }
 
+void scheduler_released(struct scheduler *scheduler, uint32_t topic_id,
+                        uint64_t last_position)
+{
+    struct topic_lane *lane = table_get(&scheduler->lanes, topic_id);
+    if (lane == NULL)
+        return;
+    lane->last_position = last_position;
+    recent_forget(&scheduler->recent, &lane->recent);
+    struct member *member;
+    while ((member = hungry_pop(&lane->hungry)) != NULL)
+        ready_push(&scheduler->ready, member);
+}
+
 /* A proposal's token: publisher, command (4 bits), batch (28 bits). */
 static uint64_t proposal_token(uint32_t publisher_id,
                                enum pipeline_command command, uint32_t batch)

@@ -106,6 +106,11 @@ void scheduler_remove_topic(struct scheduler *scheduler, uint32_t topic_id);
 void scheduler_published(struct scheduler *scheduler, uint32_t topic_id,
                          uint64_t position, const struct message *message);
 
+/* Scheduled messages of the topic have taken their positions, up to this one;
+ * they are read from the store. */
+void scheduler_released(struct scheduler *scheduler, uint32_t topic_id,
+                        uint64_t last_position);
+
 void scheduler_applied(struct scheduler *scheduler, uint64_t token,
                        const struct command_result *result, uint64_t now_ms);
 void scheduler_supplied(struct scheduler *scheduler,

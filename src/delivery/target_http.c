@@ -3,43 +3,50 @@
 #include "base/bounds.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "base/public_id.h"
 #include "curl_loop.h"
+#include "outgoing.h"
+#include "retry_after.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 enum {
-    HEADERS_MAX = 10,
-    HEADER_BYTES = 1024,
+    HEADERS_MAX = BOUND_HEADERS + 20, /* The publisher's own, and ours. */
     /* Idle connections are not used again after this: most servers close
      * theirs later, and a request on a closing one counts as an attempt. */
     IDLE_SECONDS_MAX = 30,
+    /* A connection that does not stand by then will hardly do. */
+    CONNECT_SECONDS_MAX = 10,
     SPARE_TRANSFERS = 256,
+    SPARE_BODY_BYTES = 64 * 1024, /* More is not kept for the next one. */
+    RETRY_AFTER_BYTES = 64,
 };
 
 /* One request. Kept and used again, with the options that never change. */
 struct transfer {
+    struct curl_door door; /* First: from it to the transfer. */
     struct target_http *target;
     struct transfer *next; /* In the list of spare ones or of live ones. */
     struct transfer **link;
     CURL *easy;
     struct letter *letter;
     uint32_t publisher_id;
-    uint64_t token;
     uint32_t reign;
+    uint64_t token;
     uint64_t started_ms; /* Wall clock. */
     uint64_t started_us;
-    bool began; /* The request was handed to a connection. */
+    bool began;          /* The request was handed to a connection. */
+    bool reached;        /* Some address was allowed. */
+    const char *refused; /* Why an address was not; NULL: none was. */
     size_t response_length;
     size_t response_seen;
+    size_t headers_seen;
+    char retry_after[RETRY_AFTER_BYTES];
+    size_t retry_after_length;
+    struct outgoing outgoing;
     struct curl_slist headers[HEADERS_MAX];
-    uint32_t header_count;
-    size_t header_used;
-    char header_bytes[HEADER_BYTES];
     char url[BOUND_TARGET + 1];
     char error[CURL_ERROR_SIZE];
     char response[BOUND_RESPONSE_KEPT];
@@ -47,9 +54,8 @@ struct transfer {
 
 struct target_http {
     struct curl_loop *loop;
-    target_http_allowed allowed;
-    target_http_done done;
-    void *context;
+    struct target_http_options options;
+    struct signer *signer;
     struct transfer *spare;
     uint32_t spare_count;
     struct transfer *live;
@@ -57,6 +63,8 @@ struct target_http {
     void (*closed)(void *context);
     void *closed_context;
 };
+
+/* ---- What libcurl asks ---- */
 
 /* The first bytes are kept in case it is a failure; past a bound the rest is
  * not even read. */
@@ -74,6 +82,45 @@ static size_t on_response(char *bytes, size_t size, size_t count,
                                                          : length;
 }
 
+static bool take_name(struct slice *line, const char *name)
+{
+    size_t length = strlen(name);
+    if (line->length <= length ||
+        strncasecmp((const char *)line->data, name, length) != 0)
+        return false;
+    *line = slice_of(line->data + length, line->length - length);
+    return true;
+}
+
+/* One line of the answer's headers, those of earlier answers (1xx) too. */
+static size_t on_header(char *bytes, size_t size, size_t count, void *argument)
+{
+    struct transfer *transfer = argument;
+    struct slice line = slice_of(bytes, size * count);
+    size_t length = line.length;
+    transfer->headers_seen += length;
+    if (transfer->headers_seen > BOUND_RESPONSE_READ)
+        return 0;
+    if (take_name(&line, "retry-after:") &&
+        line.length <= sizeof transfer->retry_after) {
+        memcpy(transfer->retry_after, line.data, line.length);
+        transfer->retry_after_length = line.length;
+    }
+    return length;
+}
+
+static bool door_allows(struct curl_door *door, const struct sockaddr *address)
+{
+    struct transfer *transfer = (struct transfer *)door;
+    const char *words =
+        address_policy_refuses(transfer->target->options.policy, address);
+    if (words == NULL)
+        transfer->reached = true;
+    else
+        transfer->refused = words;
+    return words == NULL;
+}
+
 /* Called when a connection stands and the request is about to go out. A
  * second time means that libcurl repeats it. */
 static int on_request(void *argument, char *remote, char *local,
@@ -84,8 +131,8 @@ static int on_request(void *argument, char *remote, char *local,
     (void)remote_port;
     (void)local_port;
     struct transfer *transfer = argument;
-    struct target_http *target = transfer->target;
-    if (transfer->began || !target->allowed(target->context))
+    const struct target_http_options *options = &transfer->target->options;
+    if (transfer->began || !options->allowed(options->context))
         return CURL_PREREQFUNC_ABORT;
     transfer->began = true;
     return CURL_PREREQFUNC_OK;
@@ -103,6 +150,9 @@ static void set_constant_options(struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)IDLE_SECONDS_MAX);
+    curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_response);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request);
@@ -122,7 +172,8 @@ static struct transfer *transfer_take(struct target_http *target)
         transfer->easy = curl_easy_init();
         assert(transfer->easy != NULL);
         set_constant_options(transfer);
-        curl_loop_prepare(target->loop, transfer->easy);
+        transfer->door.allows = door_allows;
+        curl_loop_prepare(target->loop, transfer->easy, &transfer->door);
     }
     transfer->next = target->live;
     transfer->link = &target->live;
@@ -130,6 +181,13 @@ static struct transfer *transfer_take(struct target_http *target)
         target->live->link = &transfer->next;
     target->live = transfer;
     return transfer;
+}
+
+static void transfer_free(struct transfer *transfer)
+{
+    curl_easy_cleanup(transfer->easy);
+    outgoing_close(&transfer->outgoing);
+    free(transfer);
 }
 
 static void transfer_give(struct transfer *transfer)
@@ -141,85 +199,95 @@ static void transfer_give(struct transfer *transfer)
     letter_unref(transfer->letter);
     transfer->letter = NULL;
     if (target->spare_count >= SPARE_TRANSFERS || target->closing) {
-        curl_easy_cleanup(transfer->easy);
-        free(transfer);
+        transfer_free(transfer);
         return;
     }
+    if (transfer->outgoing.made.capacity > SPARE_BODY_BYTES)
+        encoder_close(&transfer->outgoing.made);
     transfer->next = target->spare;
     target->spare = transfer;
     target->spare_count++;
 }
 
-static void add_header(struct transfer *transfer, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-static void add_header(struct transfer *transfer, const char *format, ...)
+/* ---- Sending ---- */
+
+static void link_header(struct transfer *transfer, uint32_t *count, char *line)
 {
-    char *start = transfer->header_bytes + transfer->header_used;
-    size_t room = sizeof transfer->header_bytes - transfer->header_used;
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(start, room, format, arguments);
-    va_end(arguments);
-    /* All values are bounded: names of topics, numbers and ids. */
-    assert(length > 0 && (size_t)length < room);
-    assert(transfer->header_count < HEADERS_MAX);
-    struct curl_slist *node = &transfer->headers[transfer->header_count];
-    *node = (struct curl_slist){.data = start, .next = NULL};
-    if (transfer->header_count > 0)
+    assert(*count < HEADERS_MAX);
+    struct curl_slist *node = &transfer->headers[(*count)++];
+    *node = (struct curl_slist){.data = line, .next = NULL};
+    if (node > transfer->headers)
         node[-1].next = node;
-    transfer->header_count++;
-    transfer->header_used += (size_t)length + 1;
 }
 
-static void set_headers(struct transfer *transfer,
-                        const struct delivery_send *send, const char *public_id)
+static void set_headers(struct transfer *transfer)
 {
-    transfer->header_count = 0;
-    transfer->header_used = 0;
-    add_header(transfer, "content-type: application/json");
-    add_header(transfer, "user-agent: Postoffice/" POSTOFFICE_VERSION);
-    add_header(transfer, "message-id: %" PRIu64, send->letter->message.id);
-    add_header(transfer, "webhook-id: %s", public_id);
-    add_header(transfer, "webhook-timestamp: %" PRIu64,
-               transfer->started_ms / 1000u);
-    add_header(transfer, "postoffice-topic: %.*s", (int)send->topic.length,
-               (const char *)send->topic.data);
-    add_header(transfer, "postoffice-attempt: %" PRIu32, send->attempt);
-    if (send->doubt)
-        add_header(transfer, "postoffice-maybe-duplicate: true");
-    add_header(transfer, "Expect:"); /* Nor wait for "100 Continue". */
+    static char no_expect[] = "Expect:"; /* Nor wait for "100 Continue". */
+    char *line = (char *)transfer->outgoing.headers.data;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < transfer->outgoing.header_count; i++) {
+        link_header(transfer, &count, line);
+        line += strlen(line) + 1;
+    }
+    link_header(transfer, &count, no_expect);
+    curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
+}
+
+static void begin(struct transfer *transfer, const struct delivery_send *send)
+{
+    transfer->letter = letter_ref(send->letter);
+    transfer->publisher_id = send->publisher_id;
+    transfer->reign = send->reign;
+    transfer->token = send->token;
+    transfer->started_ms = clock_wall_ms();
+    transfer->started_us = clock_us();
+    transfer->began = false;
+    transfer->reached = false;
+    transfer->refused = NULL;
+    transfer->response_length = 0;
+    transfer->response_seen = 0;
+    transfer->headers_seen = 0;
+    transfer->retry_after_length = 0;
+    transfer->error[0] = '\0';
+}
+
+static void set_url(struct transfer *transfer, struct slice url)
+{
+    assert(url.length < sizeof transfer->url);
+    memcpy(transfer->url, url.data, url.length);
+    transfer->url[url.length] = '\0';
+    curl_easy_setopt(transfer->easy, CURLOPT_URL, transfer->url);
+}
+
+static void set_timeouts(CURL *easy, uint32_t timeout_seconds)
+{
+    long seconds = (long)timeout_seconds;
+    long connect =
+        seconds < CONNECT_SECONDS_MAX ? seconds : CONNECT_SECONDS_MAX;
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, seconds * 1000L);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect * 1000L);
 }
 
 void target_http_send(struct target_http *target,
                       const struct delivery_send *send, const char *public_id)
 {
     struct transfer *transfer = transfer_take(target);
-    const struct slice *url = &send->options->target;
-    const struct slice *payload = &send->letter->message.payload;
-    assert(url->length < sizeof transfer->url);
-    memcpy(transfer->url, url->data, url->length);
-    transfer->url[url->length] = '\0';
-    transfer->letter = letter_ref(send->letter);
-    transfer->publisher_id = send->publisher_id;
-    transfer->token = send->token;
-    transfer->reign = send->reign;
-    transfer->started_ms = clock_wall_ms();
-    transfer->started_us = clock_us();
-    transfer->began = false;
-    transfer->response_length = 0;
-    transfer->response_seen = 0;
-    transfer->error[0] = '\0';
-    set_headers(transfer, send, public_id);
-    CURL *easy = transfer->easy;
-    curl_easy_setopt(easy, CURLOPT_URL, transfer->url);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                     (curl_off_t)payload->length);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, payload->data);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
-                     (long)send->options->timeout_seconds * 1000L);
-    curl_loop_add(target->loop, easy);
+    begin(transfer, send);
+    struct outgoing_context context = {.public_id = public_id,
+                                       .now_ms = transfer->started_ms,
+                                       .signer = target->signer};
+    outgoing_make(&transfer->outgoing, send, &context);
+    set_url(transfer, send->options->target);
+    set_headers(transfer);
+    set_timeouts(transfer->easy, send->options->timeout_seconds);
+    struct slice body = transfer->outgoing.body;
+    curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                     (curl_off_t)body.length);
+    curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDS, body.data);
+    curl_loop_add(target->loop, transfer->easy);
 }
+
+/* ---- What came of it ---- */
 
 static enum attempt_class class_of_status(long status)
 {
@@ -232,11 +300,28 @@ static enum attempt_class class_of_status(long status)
     return status >= 300 ? ATTEMPT_HTTP_3XX : ATTEMPT_HTTP_1XX;
 }
 
-static enum attempt_class class_of_failure(CURLcode code)
+/* How far it came before its time was over. */
+static enum attempt_class class_of_timeout(const struct transfer *transfer)
 {
+    curl_off_t looked_up = 0;
+    curl_off_t connected = 0;
+    if (transfer->began)
+        return ATTEMPT_TIMEOUT;
+    curl_easy_getinfo(transfer->easy, CURLINFO_NAMELOOKUP_TIME_T, &looked_up);
+    curl_easy_getinfo(transfer->easy, CURLINFO_CONNECT_TIME_T, &connected);
+    if (looked_up == 0)
+        return ATTEMPT_DNS;
+    return connected == 0 ? ATTEMPT_CONNECT : ATTEMPT_TLS;
+}
+
+static enum attempt_class class_of_failure(const struct transfer *transfer,
+                                           CURLcode code)
+{
+    if (transfer->refused != NULL && !transfer->reached)
+        return ATTEMPT_POLICY;
     switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
-        return ATTEMPT_TIMEOUT;
+        return class_of_timeout(transfer);
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
         return ATTEMPT_DNS;
@@ -256,19 +341,38 @@ static enum attempt_class class_of_failure(CURLcode code)
     }
 }
 
-static const char *failure_words(const struct transfer *transfer, CURLcode code)
+/* Into `text`, which has room; the words live there or are static. */
+static const char *failure_words(const struct transfer *transfer, CURLcode code,
+                                 char *text, size_t room)
 {
+    if (transfer->refused != NULL && !transfer->reached) {
+        snprintf(text, room, "the target's address may not be reached: %s",
+                 transfer->refused);
+        return text;
+    }
     if (code == CURLE_ABORTED_BY_CALLBACK)
         return transfer->began ? "the connection broke before an answer came"
                                : "not sent: this node leads no more";
+    if (transfer->headers_seen > BOUND_RESPONSE_READ)
+        return "the answer's headers are longer than 64 KiB";
     return transfer->error[0] != '\0' ? transfer->error
                                       : curl_easy_strerror(code);
+}
+
+static uint64_t hold_until_ms(const struct transfer *transfer, long status)
+{
+    if (status != 429 && status != 503)
+        return 0;
+    return retry_after_ms(
+        slice_of(transfer->retry_after, transfer->retry_after_length),
+        clock_wall_ms());
 }
 
 static void on_finished(void *context, CURL *easy, CURLcode code)
 {
     struct target_http *target = context;
     struct transfer *transfer;
+    char words[160];
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
     long status = 0;
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -276,31 +380,35 @@ static void on_finished(void *context, CURL *easy, CURLcode code)
     bool answered =
         code == CURLE_OK || transfer->response_seen > BOUND_RESPONSE_READ;
     struct attempt attempt = {
-        .class = answered ? class_of_status(status) : class_of_failure(code),
+        .class = answered ? class_of_status(status)
+                          : class_of_failure(transfer, code),
         .status = (uint16_t)(answered ? status : 0),
         .started_ms = transfer->started_ms,
         .duration_ms = (uint32_t)((clock_us() - transfer->started_us) / 1000u),
     };
     if (!answered)
-        attempt.response = slice_text(failure_words(transfer, code));
+        attempt.response =
+            slice_text(failure_words(transfer, code, words, sizeof words));
     else if (attempt.class != ATTEMPT_OK)
         attempt.response =
             slice_of(transfer->response, transfer->response_length);
     curl_loop_remove(target->loop, transfer->easy);
-    target->done(target->context, transfer->reign, transfer->publisher_id,
-                 transfer->token, &attempt);
+    target->options.done(target->options.context, transfer->reign,
+                         transfer->publisher_id, transfer->token, &attempt,
+                         answered ? hold_until_ms(transfer, status) : 0);
     transfer_give(transfer);
 }
 
-struct target_http *target_http_new(uv_loop_t *loop, uint32_t sends_max,
-                                    target_http_allowed allowed,
-                                    target_http_done done, void *context)
+/* ---- Life ---- */
+
+struct target_http *target_http_new(uv_loop_t *loop,
+                                    const struct target_http_options *options)
 {
     struct target_http *target = memory_new_zeroed(1, sizeof *target);
-    target->allowed = allowed;
-    target->done = done;
-    target->context = context;
-    target->loop = curl_loop_new(loop, (long)sends_max, on_finished, target);
+    target->options = *options;
+    target->signer = signer_new();
+    target->loop =
+        curl_loop_new(loop, (long)options->sends_max, on_finished, target);
     return target;
 }
 
@@ -326,8 +434,8 @@ void target_http_close(struct target_http *target,
     while (target->spare != NULL) {
         struct transfer *transfer = target->spare;
         target->spare = transfer->next;
-        curl_easy_cleanup(transfer->easy);
-        free(transfer);
+        transfer_free(transfer);
     }
+    signer_free(target->signer);
     curl_loop_close(target->loop, on_closed, target);
 }

@@ -9,8 +9,8 @@
  * Text that is not UTF-8 (what a receiver answered) is written with U+FFFD in
  * place of each bad byte, so that the result is always JSON.
  * Thread: any. */
-#ifndef POSTOFFICE_HTTP_JSON_WRITE_H
-#define POSTOFFICE_HTTP_JSON_WRITE_H
+#ifndef POSTOFFICE_BASE_JSON_WRITE_H
+#define POSTOFFICE_BASE_JSON_WRITE_H
 
 #include "base/codec.h"
 

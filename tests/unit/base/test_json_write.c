@@ -1,6 +1,6 @@
 /* What the writer writes is JSON, whatever it is given; jansson reads it
  * back. */
-#include "http/json_write.h"
+#include "base/json_write.h"
 
 #include <jansson.h>
 #include <setjmp.h>
