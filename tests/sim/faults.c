@@ -141,9 +141,13 @@ static void partition(struct world *world)
                         ? 1u << leader_or_any(world)->number
                         : (unsigned)dice_below(dice, 1u << world->count);
     bool one_way = dice_chance(dice, 400);
+    bool one_link = dice_chance(dice, 300);
+    unsigned other = any_node(world)->number;
     for (unsigned a = 0; a < world->count; a++)
         for (unsigned b = 0; b < world->count; b++) {
             bool out = (side >> a & 1u) != 0 && (side >> b & 1u) == 0;
+            if (one_link)
+                out = out && b == other;
             if (out)
                 cut(world, a, b);
             if (out && !one_way)

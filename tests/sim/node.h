@@ -81,6 +81,7 @@ struct node {
     uint64_t commit_wanted; /* A reader waits for this index. */
     struct read *reads;     /* That wait for a commit. */
     uint64_t requests;      /* Under way to receivers, of this life. */
+    uint32_t reign;         /* The leadership's, as it last said. */
     /* What the oracle has seen of this life. */
     uint64_t seen_commit;
     uint64_t seen_term;

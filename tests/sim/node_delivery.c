@@ -32,9 +32,44 @@ static void on_proposal(void *context, uint64_t token, int code, uint64_t index,
         leadership_decided(node->leadership, token, result, node_wall_ms(node));
 }
 
+/* A proposal that counts as applied at once, though it is in no log. */
+struct premature {
+    struct event event;
+    uint64_t token;
+};
+
+static void on_premature(struct event *event)
+{
+    struct node *node = event->owner;
+    const struct command_result result = {.code = 0};
+    leadership_decided(node->leadership, ((struct premature *)event)->token,
+                       &result, node_wall_ms(node));
+    free(event);
+}
+
+/* With a rule off. True: it is not proposed any more. */
+static bool mutate(struct node *node, struct slice bytes, uint64_t token)
+{
+    enum mutant mutant = node->world->options.mutant;
+    struct command command;
+    if (mutant != MUTANT_NO_TAKEOVER && mutant != MUTANT_GRANTS_UNSEEN)
+        return false;
+    if (command_next(&bytes, &command) != 0 ||
+        (mutant == MUTANT_NO_TAKEOVER && command.type != COMMAND_TAKEOVER) ||
+        (mutant == MUTANT_GRANTS_UNSEEN && command.type != COMMAND_GRANT))
+        return false;
+    struct premature *premature = memory_new_zeroed(1, sizeof *premature);
+    premature->event.run = on_premature;
+    premature->token = token;
+    node_plan(node, &premature->event, 0);
+    return mutant == MUTANT_NO_TAKEOVER;
+}
+
 static void port_propose(void *context, struct slice command, uint64_t token)
 {
     struct node *node = context;
+    if (mutate(node, command, token))
+        return;
     struct encoder *out = proposer_begin(node->proposer);
     encoder_bytes(out, command);
     proposer_end(node->proposer, on_proposal, node, token);
@@ -118,6 +153,7 @@ static void port_read_page(void *context, uint32_t reign, uint32_t after_id)
 {
     struct node *node = context;
     struct page_read *mine = memory_new_zeroed(1, sizeof *mine);
+    node->reign = reign;
     mine->reign = reign;
     mine->after_id = after_id;
     mine->read.run = run_page_read;

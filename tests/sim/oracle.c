@@ -54,6 +54,19 @@ static void check_vote(struct node *node, uint64_t term, uint64_t candidate)
     *vote = (uint8_t)candidate;
 }
 
+/* On disk, and not something else that is still to be cut off. */
+static void check_acknowledgement(struct node *node, uint64_t index)
+{
+    const struct entry *durable = shelf_at(&node->disk.durable, index);
+    const struct entry *written = shelf_at(&node->disk.written, index);
+    if (index <= node->disk.durable.base)
+        return;
+    if (durable == NULL || written == NULL || durable->term != written->term)
+        oracle_violate(node->world, "node %u acknowledges %lu, and has %lu",
+                       node->id, (unsigned long)index,
+                       (unsigned long)node->disk.durable.last);
+}
+
 void oracle_said(struct node *node, const struct raft_message *message)
 {
     const struct raft_request_vote_result *vote = &message->request_vote_result;
@@ -64,11 +77,8 @@ void oracle_said(struct node *node, const struct raft_message *message)
     if (message->type == RAFT_REQUEST_VOTE_RESULT && vote->vote_granted &&
         !vote->pre_vote)
         check_vote(node, vote->term, message->server_id);
-    if (message->type == RAFT_APPEND_ENTRIES_RESULT && result->rejected == 0 &&
-        result->last_log_index > node->disk.durable.last)
-        oracle_violate(node->world, "node %u acknowledges %lu, and has %lu",
-                       node->id, (unsigned long)result->last_log_index,
-                       (unsigned long)node->disk.durable.last);
+    if (message->type == RAFT_APPEND_ENTRIES_RESULT && result->rejected == 0)
+        check_acknowledgement(node, result->last_log_index);
 }
 
 void oracle_appends(struct node *node, const struct entry *entries,
@@ -204,6 +214,27 @@ static void note_state(struct node *node)
     }
 }
 
+/* The core's membership is that of the log, and only one is undecided. */
+static void check_membership(struct node *node)
+{
+    const struct replica *replica = node->replica;
+    const struct raft *raft = &replica->raft;
+    uint64_t pending = raft->configuration_uncommitted_index;
+    size_t count = replica->changes_count;
+    uint64_t newest = replica->changes[count - 1].index;
+    if (pending != 0 && pending != newest)
+        oracle_violate(node->world,
+                       "node %u takes entry %lu for the newest membership, "
+                       "which is %lu",
+                       node->id, (unsigned long)pending, (unsigned long)newest);
+    if (count > 1 &&
+        replica->changes[count - 2].index > raft->configuration_committed_index)
+        oracle_violate(node->world,
+                       "node %u has two memberships that it does not know as "
+                       "committed",
+                       node->id);
+}
+
 void oracle_look(struct node *node)
 {
     if (world_is_red(node->world) || node->replica == NULL)
@@ -212,6 +243,7 @@ void oracle_look(struct node *node)
     if (node->replica->holding)
         return;
     note_state(node);
+    check_membership(node);
     uint64_t commit = replica_status(node->replica).commit_index;
     if (commit < node->seen_commit)
         oracle_violate(node->world, "node %u: its commit index goes back",
@@ -232,7 +264,7 @@ void oracle_leads(struct node *node, uint64_t term)
 
 void oracle_asked(struct node *node, unsigned heir)
 {
-    (void)heir;
+    node->world->oracle.heir = heir;
     if (node->abdication.drained)
         node->world->chronicle->drained_term = node->leading_term;
 }

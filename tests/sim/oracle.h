@@ -25,6 +25,7 @@ struct oracle {
     uint64_t leader_of[TERMS_MAX]; /* Life and node; 0: none. */
     uint8_t votes[TERMS_MAX][SIM_NODES];
     uint64_t elected_term; /* The highest in which somebody was elected. */
+    unsigned heir;         /* Who was asked to lead last. */
     uint64_t log_id;
     unsigned founded;
     uint64_t ended_ms[SIM_NODES]; /* When its last life ended. */

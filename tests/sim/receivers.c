@@ -30,6 +30,8 @@ static void on_answer(struct event *event)
         trace(node->world, TRACE_FAILED, request->send.publisher_id,
               request->position, request->attempt.class, 0);
     node->requests--;
+    if (node->world->options.mutant == MUTANT_OLD_ANSWERS)
+        request->send.reign = node->reign;
     leadership_answered(node->leadership, request->send.reign,
                         request->send.publisher_id, request->send.token,
                         &request->attempt, node_wall_ms(node));

@@ -28,32 +28,21 @@ void retelling_free(struct retelling *retelling)
     free(retelling);
 }
 
-static const char *text(struct retelling *retelling, struct slice slice)
-{
-    char *copy = arena_take(&retelling->arena, slice.length + 1);
-    memcpy(copy, slice.data, slice.length);
-    copy[slice.length] = '\0';
-    return copy;
-}
-
 static struct command_result tell_messages(struct retelling *retelling,
                                            const struct command *command,
                                            const struct command_result *result)
 {
-    uint32_t topics[BATCH_MAX];
+    struct message messages[BATCH_MAX];
     uint32_t count;
     struct slice records;
-    struct message message;
     if (result->code != 0 ||
         command_messages_decode(command->body, &count, &records) != 0 ||
         count > BATCH_MAX)
         return *result; /* Refused, or a replay: nothing happens. */
-    for (uint32_t i = 0; i < count; i++) {
-        if (message_next(&records, &message) != 0)
+    for (uint32_t i = 0; i < count; i++)
+        if (message_next(&records, &messages[i]) != 0)
             return *result;
-        topics[i] = message.topic_id;
-    }
-    return naive_messages(retelling->naive, topics, count);
+    return naive_messages(retelling->naive, messages, count);
 }
 
 static struct command_result tell_publisher(struct retelling *retelling,
@@ -61,12 +50,9 @@ static struct command_result tell_publisher(struct retelling *retelling,
 {
     struct command_publisher_create create;
     struct command_result broken = {.code = ERR_CORRUPT};
-    if (command_publisher_create_decode(command->body, &create) != 0)
-        return broken;
-    return naive_publisher_create(retelling->naive, create.topic_id,
-                                  text(retelling, create.options.target),
-                                  create.from_now, create.paused,
-                                  create.options.guarantee);
+    return command_publisher_create_decode(command->body, &create) != 0
+               ? broken
+               : naive_publisher_create(retelling->naive, &create);
 }
 
 static struct command_result tell_topic(struct retelling *retelling,
@@ -74,25 +60,22 @@ static struct command_result tell_topic(struct retelling *retelling,
 {
     struct topic_options options;
     struct command_result broken = {.code = ERR_CORRUPT};
-    return topic_options_decode(command->body, &options) != 0
-               ? broken
-               : naive_topic_create(retelling->naive,
-                                    text(retelling, options.name));
+    char name[16];
+    if (topic_options_decode(command->body, &options) != 0)
+        return broken;
+    snprintf(name, sizeof name, "%.*s", (int)options.name.length,
+             (const char *)options.name.data);
+    return naive_topic_create(retelling->naive, name);
 }
 
-/* What was held, or never sent, has used up no attempt. */
-static struct command_result
-tell_outcomes(struct naive *naive, const struct command_outcomes *outcomes)
+static struct command_result tell_circuit(struct retelling *retelling,
+                                          const struct command *command)
 {
-    struct command_result result = naive_outcomes(naive, outcomes);
-    for (uint32_t i = 0; result.code == 0 && i < outcomes->count; i++) {
-        const struct outcome *outcome = &outcomes->outcomes[i];
-        if (outcome->uncounted && outcome->state == DELIVERY_RETRYING)
-            naive->publishers[outcomes->publisher_id]
-                .cells[outcome->position]
-                .attempts--;
-    }
-    return result;
+    struct command_circuit circuit;
+    struct command_result broken = {.code = ERR_CORRUPT};
+    return command_circuit_decode(command->body, &circuit) != 0
+               ? broken
+               : naive_circuit(retelling->naive, &circuit);
 }
 
 static struct command_result tell_delivery(struct retelling *retelling,
@@ -111,7 +94,7 @@ static struct command_result tell_delivery(struct retelling *retelling,
     if (command->type == COMMAND_OUTCOMES)
         return command_outcomes_decode(command->body, arena, &outcomes) != 0
                    ? broken
-                   : tell_outcomes(naive, &outcomes);
+                   : naive_outcomes(naive, &outcomes);
     if (command_positions_decode(command->body, arena, &list) != 0)
         return broken;
     return command->type == COMMAND_INTENT ? naive_intent(naive, &list)
@@ -138,6 +121,8 @@ static struct command_result tell(struct retelling *retelling,
         if (command_pause_decode(command->body, &pause) == 0)
             return naive_pause(naive, pause.publisher_id, pause.paused);
         break;
+    case COMMAND_CIRCUIT:
+        return tell_circuit(retelling, command);
     case COMMAND_MESSAGES:
         return tell_messages(retelling, command, result);
     case COMMAND_GRANT:
