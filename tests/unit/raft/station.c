@@ -32,11 +32,10 @@ void station_run_until(uv_loop_t *loop, bool (*holds)(void *context),
     uv_timer_init(loop, &tick);
     uv_update_time(loop);
     uv_timer_start(&patience, on_patience_end, PATIENCE_MS, 0);
-    while (!holds(context)) {
-        /* What is not of the loop may make it hold, too. */
-        uv_timer_start(&tick, on_tick, 2, 0);
+    /* What is not of the loop may make it hold, too. */
+    uv_timer_start(&tick, on_tick, 2, 2);
+    while (!holds(context))
         uv_run(loop, UV_RUN_ONCE);
-    }
     uv_close((uv_handle_t *)&patience, NULL);
     uv_close((uv_handle_t *)&tick, NULL);
     uv_run(loop, UV_RUN_NOWAIT);
