@@ -230,7 +230,9 @@ static int indexes_put(struct store *store, struct error *error)
 {
     struct gathered *gathered = &store->gathered;
     int rc = 0;
-    qsort(gathered->notes, gathered->count, sizeof *gathered->notes, by_key);
+    if (gathered->count > 1)
+        qsort(gathered->notes, gathered->count, sizeof *gathered->notes,
+              by_key);
     for (size_t i = 0; rc == 0 && i < gathered->count; i++) {
         const struct gathered_note *note = &gathered->notes[i];
         if (note->position != 0 && note->key != 0)
