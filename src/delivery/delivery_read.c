@@ -173,6 +173,10 @@ int delivery_read_run(struct delivery_read *read, struct view *view,
         return query_blocked(view, read->publisher_id, read->from, read->count,
                              arena, (struct blocked_key **)&read->keys,
                              &read->key_count, error);
+    case DELIVERY_SCHEDULES:
+        return query_schedules(view, (uint32_t)read->from, read->count, arena,
+                               (struct schedule **)&read->schedules,
+                               &read->schedule_count, error);
     case DELIVERY_PARKED:
         return read_parked(read, view, arena, ret_items, ret_count, error);
     }

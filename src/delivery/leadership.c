@@ -308,7 +308,10 @@ static void apply_messages(struct leadership *leadership,
          i++) {
         message.id = result->id + i;
         message.received_ms = result->time_ms;
-        if (!message_is_later(&message))
+        if (message_is_later(&message))
+            scheduler_scheduled(leadership->scheduler, message.topic_id,
+                                message.schedule_ms);
+        else
             scheduler_published(leadership->scheduler, message.topic_id,
                                 message.id, &message);
     }

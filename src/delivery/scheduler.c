@@ -1,68 +1,10 @@
-#include "scheduler.h"
+#include "scheduler_inside.h"
 
-#include "agenda.h"
 #include "base/bounds.h"
 #include "base/memory.h"
-#include "base/table.h"
-#include "recent.h"
 
 #include <assert.h>
 #include <stdlib.h>
-
-enum {
-    NOT_READY_MS = 20, /* The pause when the port takes no proposals. */
-};
-
-/* A list of pipelines; each stands in at most one of each kind. */
-struct line {
-    struct member *first;
-    struct member **last;
-};
-
-struct topic_lane {
-    uint32_t id;
-    struct slice name; /* Owned. */
-    uint64_t last_position;
-    struct recent_topic recent;
-    struct member *members; /* All of this topic, by next_of_topic. */
-    uint32_t active;        /* Those that are not paused. */
-    struct line hungry;     /* Those to wake when something is published. */
-};
-
-/* A pipeline and its places. */
-struct member {
-    struct pipeline *pipeline;
-    struct topic_lane *lane;
-    struct member *next_of_topic;
-    struct member *next_ready;
-    struct member *next_hungry;
-    struct member *next_starved;
-    struct agenda_item agenda;
-    bool is_ready;   /* In the line of those to step. */
-    bool is_hungry;  /* In its lane's line. */
-    bool is_starved; /* Has something to send beyond the common bound. */
-    bool paused;
-    uint32_t sends;
-};
-
-struct scheduler {
-    struct scheduler_port port;
-    struct table lanes;
-    struct table members;
-    struct recent recent;
-    struct line ready;
-    struct line starved;
-    struct agenda agenda;
-    struct agenda_item retry; /* When the port was not ready. */
-    uint64_t woken_ms;        /* What the port was told last. */
-    uint32_t sends_max;
-    uint32_t sends;
-    uint32_t active;
-    uint64_t seed;
-    bool draining;
-    struct encoder command;
-    struct scheduler_statistics statistics;
-};
 
 #define LINE_FUNCTIONS(name, link, flag)                                       \
     static void name##_push(struct line *line, struct member *member)          \
@@ -101,6 +43,11 @@ struct scheduler {
 LINE_FUNCTIONS(ready, next_ready, is_ready)
 LINE_FUNCTIONS(hungry, next_hungry, is_hungry)
 LINE_FUNCTIONS(starved, next_starved, is_starved)
+
+void scheduler_ready(struct scheduler *scheduler, struct member *member)
+{
+    ready_push(&scheduler->ready, member);
+}
 
 static void line_init(struct line *line)
 {
@@ -149,6 +96,7 @@ void scheduler_free(struct scheduler *scheduler)
     table_close(&scheduler->lanes);
     recent_close(&scheduler->recent);
     agenda_close(&scheduler->agenda);
+    releases_close(&scheduler->releases);
     encoder_close(&scheduler->command);
     free(scheduler);
 }
@@ -279,6 +227,7 @@ void scheduler_remove_topic(struct scheduler *scheduler, uint32_t topic_id)
     while (lane->members != NULL)
         scheduler_remove(scheduler, pipeline_id(lane->members->pipeline));
     table_set(&scheduler->lanes, topic_id, NULL);
+    releases_forget(&scheduler->releases, topic_id);
     lane_free(scheduler, lane);
 }
 
@@ -325,6 +274,10 @@ static uint64_t proposal_token(uint32_t publisher_id,
 void scheduler_applied(struct scheduler *scheduler, uint64_t token,
                        const struct command_result *result, uint64_t now_ms)
 {
+    if (token >> 32 == RELEASE_TOKENS) {
+        schedules_look(scheduler, (uint32_t)token);
+        return;
+    }
     struct member *member =
         table_get(&scheduler->members, (uint32_t)(token >> 32));
     if (member == NULL)
@@ -333,99 +286,6 @@ void scheduler_applied(struct scheduler *scheduler, uint64_t token,
                      (enum pipeline_command)((token >> 28) & 15u),
                      (uint32_t)token % PIPELINE_BATCHES, result->code,
                      result->count, now_ms);
-    ready_push(&scheduler->ready, member);
-}
-
-static bool make_supply(const struct feed_item *item,
-                        const struct feed_mark *mark, struct supply *supply)
-{
-    *supply = (struct supply){.position = item->position,
-                              .examined = 1,
-                              .attempts = item->attempts,
-                              .budget_from = item->budget_from,
-                              .holds = item->holds,
-                              .replay_id = item->replay_id,
-                              .key = item->key,
-                              .doubt = item->doubt,
-                              .ordered = item->ordered,
-                              .discarded = item->discarded};
-    if (mark != NULL)
-        supply->unwanted = mark->unwanted;
-    if (mark != NULL && mark->examined > 0)
-        supply->examined = mark->examined;
-    else if (!item->discarded)
-        supply->letter = letter_new(item->position, &item->message);
-    else
-        return true;
-    return supply->letter != NULL || supply->examined > 1 ||
-           (mark != NULL && mark->examined > 0);
-}
-
-static uint32_t make_supplies(const struct delivery_read *read,
-                              const struct feed_item *items, uint32_t count,
-                              struct supply *supplies)
-{
-    uint32_t made = 0;
-    while (made < count &&
-           make_supply(&items[made],
-                       read->marks == NULL ? NULL : &read->marks[made],
-                       &supplies[made]))
-        made++;
-    return made;
-}
-
-static void supply_pipeline(struct pipeline *pipeline,
-                            const struct delivery_read *read, int code,
-                            const struct supply *supplies, uint32_t count,
-                            uint64_t next_due_ms, uint64_t now_ms)
-{
-    switch (read->kind) {
-    case DELIVERY_FEED:
-        pipeline_fed(pipeline, code, supplies, count, now_ms);
-        break;
-    case DELIVERY_DUE:
-        pipeline_due(pipeline, code, supplies, count, next_due_ms, now_ms);
-        break;
-    case DELIVERY_LOAD:
-        pipeline_loaded(pipeline, code, supplies, count, now_ms);
-        break;
-    case DELIVERY_VIEW:
-        pipeline_viewed(pipeline, code, &read->view, now_ms);
-        break;
-    case DELIVERY_KEYS:
-        pipeline_keys(pipeline, code, read->keys, read->key_count, now_ms);
-        break;
-    case DELIVERY_PARKED:
-        pipeline_parked(pipeline, code, read->key, read->found_key, supplies,
-                        count, now_ms);
-        break;
-    }
-}
-
-void scheduler_forget_read(const struct delivery_read *read)
-{
-    filter_unref(read->filter);
-}
-
-void scheduler_supplied(struct scheduler *scheduler,
-                        const struct delivery_read *read, int code,
-                        const struct feed_item *items, uint32_t count,
-                        uint64_t next_due_ms, uint64_t now_ms)
-{
-    struct member *member = table_get(&scheduler->members, read->publisher_id);
-    scheduler_forget_read(read);
-    if (member == NULL)
-        return;
-    count = code == 0 ? count : 0;
-    struct supply *supplies = memory_new(count * sizeof *supplies);
-    uint32_t made = make_supplies(read, items, count, supplies);
-    if (made < count)
-        code = ERR_NO_MEMORY;
-    supply_pipeline(member->pipeline, read, code, supplies, made, next_due_ms,
-                    now_ms);
-    for (uint32_t i = 0; i < made; i++)
-        letter_unref(supplies[i].letter);
-    free(supplies);
     ready_push(&scheduler->ready, member);
 }
 
@@ -535,94 +395,6 @@ static void propose_all(struct scheduler *scheduler, struct member *member,
     tell(scheduler, member, effects, now_ms);
 }
 
-/* From what is in memory, if everything asked for is there. */
-static bool feed_from_recent(struct member *member,
-                             const struct pipeline_effects *effects,
-                             uint64_t now_ms)
-{
-    if (effects->feed_stored ||
-        !recent_covers(&member->lane->recent, effects->feed_from))
-        return false;
-    struct letter *letters[BOUND_FEED_MESSAGES];
-    struct supply supplies[BOUND_FEED_MESSAGES];
-    const struct filter *filter = pipeline_filter(member->pipeline);
-    uint32_t count = recent_find(&member->lane->recent, effects->feed_from,
-                                 letters, effects->feed_count);
-    for (uint32_t i = 0; i < count; i++) {
-        const struct message *message = &letters[i]->message;
-        supplies[i] =
-            (struct supply){.letter = letters[i],
-                            .position = letters[i]->position,
-                            .examined = 1,
-                            .key = key_hash(message->key),
-                            .unwanted = !filter_match(
-                                filter, message->attributes, message->payload)};
-    }
-    pipeline_fed(member->pipeline, 0, supplies, count, now_ms);
-    return true;
-}
-
-static void start(struct scheduler *scheduler, struct delivery_read *read,
-                  enum delivery_read_kind kind)
-{
-    read->kind = kind;
-    scheduler->port.read(scheduler->port.context, read);
-}
-
-static struct delivery_read read_of(const struct member *member)
-{
-    return (struct delivery_read){
-        .publisher_id = pipeline_id(member->pipeline),
-        .topic_id = member->lane->id,
-    };
-}
-
-/* What must be known of the state, and what is parked. */
-static void start_looks(struct scheduler *scheduler, struct member *member,
-                        const struct pipeline_effects *effects)
-{
-    struct delivery_read read = read_of(member);
-    if (effects->load)
-        start(scheduler, &read, DELIVERY_LOAD);
-    if (effects->read_view)
-        start(scheduler, &read, DELIVERY_VIEW);
-    if (effects->read_keys) {
-        read.from = effects->keys_after;
-        read.count = PIPELINE_KEYS_PAGE;
-        start(scheduler, &read, DELIVERY_KEYS);
-    }
-    for (uint32_t i = 0; i < effects->look_count; i++) {
-        read.key = effects->looks[i].key;
-        read.from = effects->looks[i].from;
-        read.count = effects->looks[i].count;
-        read.filter = filter_ref(pipeline_filter(member->pipeline));
-        start(scheduler, &read, DELIVERY_PARKED);
-    }
-}
-
-/* True when something was supplied at once: step again. */
-static bool start_reads(struct scheduler *scheduler, struct member *member,
-                        const struct pipeline_effects *effects, uint64_t now_ms)
-{
-    struct delivery_read read = read_of(member);
-    start_looks(scheduler, member, effects);
-    if (effects->read_due) {
-        read.due_ms = now_ms;
-        read.count = effects->due_count;
-        start(scheduler, &read, DELIVERY_DUE);
-    }
-    if (!effects->read_feed)
-        return false;
-    if (feed_from_recent(member, effects, now_ms))
-        return true;
-    read.from = effects->feed_from;
-    read.count = effects->feed_count;
-    read.filter = filter_ref(pipeline_filter(member->pipeline));
-    read.keyed = pipeline_options(member->pipeline)->ordering == ORDERING_KEY;
-    start(scheduler, &read, DELIVERY_FEED);
-    return false;
-}
-
 /* Below half of the common bound everybody may use their whole window;
  * above it, an equal share, and one at least, so that many hanging targets
  * never keep the others from being served. */
@@ -674,7 +446,7 @@ static void step(struct scheduler *scheduler, struct member *member,
     do {
         pipeline_step(member->pipeline, now_ms, &effects);
         propose_all(scheduler, member, &effects, now_ms);
-        again = start_reads(scheduler, member, &effects, now_ms);
+        again = scheduler_start_reads(scheduler, member, &effects, now_ms);
     } while (again);
     agenda_set(&scheduler->agenda, &member->agenda, effects.wake_ms);
     if (!member->paused && pipeline_is_hungry(member->pipeline))
@@ -685,6 +457,9 @@ static void step(struct scheduler *scheduler, struct member *member,
 static void tell_wake(struct scheduler *scheduler)
 {
     uint64_t at_ms = agenda_first_ms(&scheduler->agenda);
+    uint64_t release_ms = schedules_wake_ms(scheduler);
+    if (release_ms != 0 && (at_ms == 0 || release_ms < at_ms))
+        at_ms = release_ms;
     if (at_ms == scheduler->woken_ms)
         return;
     scheduler->woken_ms = at_ms;
@@ -701,10 +476,11 @@ void scheduler_run(struct scheduler *scheduler, uint64_t now_ms)
         if (item != &scheduler->retry)
             ready_push(&scheduler->ready, MEMBER_OF(item));
     }
+    schedules_release(scheduler, now_ms);
     while (scheduler->ready.first != NULL) {
         if (!scheduler->port.ready(scheduler->port.context)) {
             agenda_set(&scheduler->agenda, &scheduler->retry,
-                       now_ms + NOT_READY_MS);
+                       now_ms + SCHEDULER_NOT_READY_MS);
             break;
         }
         step(scheduler, ready_pop(&scheduler->ready), now_ms);

@@ -22,6 +22,8 @@ enum delivery_read_kind {
     DELIVERY_VIEW,     /* Counts. */
     DELIVERY_KEYS,     /* Blocked keys. */
     DELIVERY_PARKED,   /* What is parked behind one. */
+    /* Of no publisher: */
+    DELIVERY_SCHEDULES, /* When scheduled messages are due, by topic. */
 };
 
 /* What is known of a message in a feed beside the message. */
@@ -48,6 +50,8 @@ struct delivery_read {
     const struct blocked_key *keys;
     uint32_t key_count;
     uint64_t found_key;
+    const struct schedule *schedules;
+    uint32_t schedule_count;
 };
 
 struct delivery_send {
@@ -106,6 +110,9 @@ void scheduler_remove_topic(struct scheduler *scheduler, uint32_t topic_id);
 void scheduler_published(struct scheduler *scheduler, uint32_t topic_id,
                          uint64_t position, const struct message *message);
 
+/* A message that is due at this time has come; it has no position yet. */
+void scheduler_scheduled(struct scheduler *scheduler, uint32_t topic_id,
+                         uint64_t due_ms);
 /* Scheduled messages of the topic have taken their positions, up to this one;
  * they are read from the store. */
 void scheduler_released(struct scheduler *scheduler, uint32_t topic_id,

@@ -411,6 +411,34 @@ static void test_an_order_is_changed(void **state)
     }
 }
 
+/* ---- Scheduled messages ---- */
+
+static void test_scheduled_messages_are_on_time(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world, 14);
+    uint32_t topic = world_topic(&world);
+    uint32_t publisher = world_publisher(&world, topic, 16, 100);
+    world.late_ms_max = 1000;
+    for (int i = 0; i < 300; i++) {
+        uint64_t due_ms = world.now_ms + 1 + world_random(&world, 30000);
+        world_schedule(&world, topic, due_ms);
+        if (i % 30 == 0)
+            run_for(&world, world_random(&world, 2000));
+        if (i % 100 == 99) {
+            world_apply(&world);
+            world_crash(&world); /* The next leader keeps the times. */
+        }
+    }
+    run_for(&world, 60000);
+    assert_int_equal(world.released, 300);
+    struct publisher_counts counts = counts_of(&world, publisher);
+    assert_int_equal(counts.delivered, 300);
+    assert_int_equal(counts.scheduled, 0);
+    world_close(&world);
+}
+
 /* ---- All together ---- */
 
 static struct publisher_options any_options(struct world *world)
@@ -523,6 +551,7 @@ int main(void)
         cmocka_unit_test(test_strict_waits_for_its_head),
         cmocka_unit_test(test_other_keys_go_on),
         cmocka_unit_test(test_an_order_is_changed),
+        cmocka_unit_test(test_scheduled_messages_are_on_time),
         cmocka_unit_test(test_chaos),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -225,6 +225,23 @@ static void note_outcomes(struct world *world, const struct command *command)
     arena_close(&arena);
 }
 
+/* Each message takes its position at its time, within a second. */
+static void note_release(struct world *world,
+                         const struct command_result *result)
+{
+    if (result->count == 0)
+        return;
+    for (uint32_t i = 0; i < result->count; i++) {
+        uint64_t position = result->position + i;
+        uint64_t due_ms = world->due_ms[world->released++];
+        assert_in_range(world->now_ms, due_ms, due_ms + world->late_ms_max);
+        world->messages[position].topic = (uint32_t)result->id;
+        world->position_last = position;
+    }
+    scheduler_released(world->scheduler, (uint32_t)result->id,
+                       world->position_last);
+}
+
 static void tell_scheduler(struct world *world, const struct command *command,
                            const struct command_result *result)
 {
@@ -242,10 +259,16 @@ static void tell_scheduler(struct world *world, const struct command *command,
             assert_int_equal(message_next(&records, &message), 0);
             message.id = result->id + i;
             message.received_ms = result->time_ms;
-            world->position_last = result->position + i;
-            scheduler_published(world->scheduler, message.topic_id,
-                                result->position + i, &message);
+            world->position_last = result->id + i;
+            if (message_is_later(&message))
+                scheduler_scheduled(world->scheduler, message.topic_id,
+                                    message.schedule_ms);
+            else
+                scheduler_published(world->scheduler, message.topic_id,
+                                    result->id + i, &message);
         }
+    } else if (command->type == COMMAND_RELEASE) {
+        note_release(world, result);
     } else if (command->type == COMMAND_PUBLISHER_PAUSE) {
         assert_int_equal(command_pause_decode(command->body, &pause), 0);
         scheduler_pause(world->scheduler, pause.publisher_id, pause.paused);
@@ -623,6 +646,24 @@ static void publish(struct world *world, uint32_t topic_id, uint32_t count,
     command_end(&command, begun);
     command_now(world, &command);
     assert_int_equal(world->position_last, first + count - 1);
+}
+
+void world_schedule(struct world *world, uint32_t topic_id, uint64_t due_ms)
+{
+    struct encoder command = {0};
+    size_t begun = command_messages_begin(&command, world->now_ms, 0, 1);
+    struct message message = {.topic_id = topic_id,
+                              .schedule_ms = due_ms,
+                              .payload = slice_text("1")};
+    message_encode(&command, &message);
+    command_end(&command, begun);
+    command_now(world, &command);
+    uint32_t place = world->scheduled++;
+    assert_true(world->scheduled <= WORLD_SCHEDULED);
+    for (; place > world->released && world->due_ms[place - 1] > due_ms;
+         place--)
+        world->due_ms[place] = world->due_ms[place - 1];
+    world->due_ms[place] = due_ms;
 }
 
 void world_publish(struct world *world, uint32_t topic_id, uint32_t count)

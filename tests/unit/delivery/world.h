@@ -13,7 +13,12 @@
 #include "base/memory.h"
 #include "src/delivery/scheduler.h"
 
-enum { WORLD_PUBLISHERS = 64, WORLD_MESSAGES = 8192, WORLD_SENT = 64 };
+enum {
+    WORLD_PUBLISHERS = 64,
+    WORLD_MESSAGES = 8192,
+    WORLD_SENT = 64,
+    WORLD_SCHEDULED = 512
+};
 
 /* What a publisher's receiver has seen of one position. */
 struct seen {
@@ -49,6 +54,10 @@ struct world {
     uint64_t start[WORLD_PUBLISHERS];               /* Their first positions. */
     uint64_t sent_ms[WORLD_PUBLISHERS][WORLD_SENT]; /* A ring. */
     uint32_t sent_count[WORLD_PUBLISHERS];
+    uint64_t due_ms[WORLD_SCHEDULED]; /* Of one topic's, in their order. */
+    uint32_t scheduled;
+    uint32_t released;
+    uint64_t late_ms_max; /* What a release may be late by. */
     uint64_t held_until_ms[WORLD_PUBLISHERS]; /* Asked for by Retry-After. */
     struct publisher_options options[WORLD_PUBLISHERS];
     struct {
@@ -87,6 +96,8 @@ void world_publish(struct world *world, uint32_t topic_id, uint32_t count);
 /* With a key out of five or none, and an attribute `kind`, "a" or "b". */
 void world_publish_keyed(struct world *world, uint32_t topic_id,
                          uint32_t count);
+/* For later; of one topic alone. */
+void world_schedule(struct world *world, uint32_t topic_id, uint64_t due_ms);
 void world_update(struct world *world, uint32_t publisher_id,
                   const struct publisher_options *options);
 /* A person's decision about one message. */
