@@ -14,8 +14,8 @@ struct node;
 enum {
     TOPICS_MAX = 3,
     PUBLISHERS_MAX = 8,
-    POSITIONS_MAX = 3000,
-    TOKENS_MAX = 3000,
+    POSITIONS_MAX = 1500,
+    TOKENS_MAX = 1500,
 };
 
 struct track {

@@ -20,6 +20,7 @@ struct place {
     uint64_t seed; /* That it is at; 0: none. */
     char directory[64];
     atomic_uint_fast64_t done;
+    uint64_t hash;
     struct sim_totals totals;
 };
 
@@ -88,6 +89,7 @@ static void run_one(const struct crew_options *options, struct board *board,
         sim_run(&one, &result);
     directory_empty(place->directory);
     add_totals(&place->totals, &result.totals);
+    place->hash += result.hash;
     if (result.violation[0] != '\0') {
         snprintf(words, sizeof words, "at %" PRIu64 " ms: %s",
                  result.violation_ms, result.violation);
@@ -218,6 +220,7 @@ void crew_run(const struct crew_options *options, struct crew_report *ret)
                                 .red = atomic_load(&board->red)};
     for (unsigned i = 0; i < options->jobs; i++) {
         add_totals(&ret->totals, &board->places[i].totals);
+        ret->hash += board->places[i].hash;
         directory_remove(board->places[i].directory);
     }
     munmap(board, sizeof *board);

@@ -21,6 +21,7 @@ struct crew_options {
 struct crew_report {
     uint64_t seeds;
     uint64_t red;
+    uint64_t hash; /* Of all traces; equal for equal seeds. */
     struct sim_totals totals;
 };
 

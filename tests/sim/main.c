@@ -16,7 +16,7 @@ static void usage(FILE *to)
     fprintf(to,
             "usage: sim [--seeds N] [--from S] [--seconds T] [--nodes 1..5]\n"
             "           [--mutant NAME [--expect-red]] [--script NAME]\n"
-            "           [--jobs J]\n"
+            "           [--jobs J] [--twice]\n"
             "       sim --seed S [--nodes N] [--mutant NAME] [--script NAME] "
             "[--trace]\n"
             "rules that can be turned off:\n");
@@ -30,6 +30,7 @@ struct arguments {
     uint64_t seed;
     bool one;
     bool trace;
+    bool twice;
     bool expect_red;
 };
 
@@ -80,6 +81,7 @@ static void read_arguments(int argc, char **argv, struct arguments *arguments)
         {"mutant", required_argument, NULL, 'm'},
         {"script", required_argument, NULL, 'x'},
         {"trace", no_argument, NULL, 'v'},
+        {"twice", no_argument, NULL, '2'},
         {"expect-red", no_argument, NULL, 'r'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
@@ -101,6 +103,8 @@ static void read_arguments(int argc, char **argv, struct arguments *arguments)
         } else if (option == 's') {
             arguments->seed = number(optarg);
             arguments->one = true;
+        } else if (option == '2') {
+            arguments->twice = true;
         } else if (option == 'v') {
             arguments->trace = true;
         } else if (option == 'r') {
@@ -157,13 +161,22 @@ static int run_many(const struct arguments *arguments)
     struct crew_report report;
     const struct crew_options *crew = &arguments->crew;
     crew_run(crew, &report);
+    if (arguments->twice) {
+        struct crew_report again;
+        crew_run(crew, &again);
+        if (again.hash != report.hash) {
+            printf("the same seeds have other traces the second time\n");
+            return 1;
+        }
+    }
     if (crew->mutant == MUTANT_NONE)
         print_totals(&report.totals);
+    bool whole = crew->mutant == MUTANT_NONE;
+    if (whole)
+        printf("traces %016" PRIx64 "\n", report.hash);
     printf("%" PRIu64 " seeds from %" PRIu64 "%s%s: %" PRIu64 " red\n",
-           report.seeds, crew->from,
-           crew->mutant == MUTANT_NONE ? "" : " without the rule: ",
-           crew->mutant == MUTANT_NONE ? "" : mutant_words(crew->mutant),
-           report.red);
+           report.seeds, crew->from, whole ? "" : " without the rule: ",
+           whole ? "" : mutant_words(crew->mutant), report.red);
     return arguments->expect_red ? report.red == 0 : report.red != 0;
 }
 
