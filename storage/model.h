@@ -244,8 +244,9 @@ struct replay {
 /* The request that a client may send again under the same key, so that it is
  * carried out once. Routes are numbers in the log and never change. */
 enum idempotent_route {
-    IDEMPOTENT_MESSAGE = 1, /* POST /api/messages */
-    IDEMPOTENT_BULK = 2,    /* POST /api/bulk_messages */
+    IDEMPOTENT_MESSAGE = 1,  /* POST /api/messages */
+    IDEMPOTENT_BULK = 2,     /* POST /api/bulk_messages */
+    IDEMPOTENT_SCHEDULE = 3, /* POST /api/schedule_messages */
 };
 enum { REQUEST_HASH_SIZE = 16 };
 

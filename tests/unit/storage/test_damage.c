@@ -1,7 +1,10 @@
 /* Bits that flip and files that are cut: found, and named. */
-#include "fixture.h"
+#include "story.h"
+
+#include "storage/schema.h"
 
 #include <fcntl.h>
+#include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -192,6 +195,102 @@ static void test_a_file_of_garbage_is_refused(void **state)
     fixture_close(&fixture);
 }
 
+/* ---- Every database ---- */
+
+/* Something in each of them. */
+static void fill_all(struct story *story)
+{
+    static const int keys[] = {0, 0, 1, -1};
+    uint64_t open[] = {1, 3, 4};
+    uint64_t parked[] = {2};
+    uint32_t count;
+    struct topic_options topic = fixture_topic("gone");
+    struct command_publisher_create create = {
+        .topic_id = 1, .options = fixture_publisher("http://gone/")};
+    struct idempotency request = fixture_request("k", "body");
+    struct command_topic_delete deletion = {.topic_id = 2};
+    struct command_replay_start start = {
+        .publisher_id = 1, .upto = 9, .any_state = true};
+    struct command_release release = {
+        .topic_id = 1, .upto_ms = 2000, .count_max = 9};
+    story_begin(story, ORDERING_KEY, POISON_DEAD_LETTER);
+    story_publish(story, keys, 4);
+    story_grant(story, 1, 4, open, 3, parked, 1);
+    story_outcome(story, 1500, 1, DELIVERY_RETRYING);
+    story_outcome(story, 1500, 3, DELIVERY_DELIVERED);
+    story_schedule(story, 1500, 9000, -1);
+    story_schedule(story, 1500, 1600, -1);
+    command_topic_create_encode(&story->entry, 2000, 0, &topic);
+    command_topic_delete_encode(&story->entry, 2000, 0, &deletion);
+    command_publisher_create_encode(&story->entry, 2000, 0, &create);
+    command_publisher_delete_encode(&story->entry, 2000, 0, 2);
+    command_release_encode(&story->entry, 2000, &release);
+    command_replay_start_encode(&story->entry, 2000, 0, &start);
+    encode_messages_once(&story->entry, 2000, &request, 1, 1, "{}");
+    struct command_result *results =
+        fixture_apply(&story->fixture, &story->entry, &count);
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(results[i].code, 0);
+    fixture_commit(&story->fixture);
+}
+
+/* Flips one bit in the checksum's sight of the database's first record. */
+static void flip_first(const char *directory, enum database database)
+{
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    MDB_cursor *cursor;
+    MDB_val key;
+    MDB_val value;
+    assert_int_equal(mdb_env_create(&env), 0);
+    mdb_env_set_maxdbs(env, DATABASE_COUNT);
+    assert_int_equal(mdb_env_open(env, directory, 0, 0600), 0);
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_dbi_open(txn, database_name(database), 0, &dbi), 0);
+    assert_int_equal(mdb_cursor_open(txn, dbi, &cursor), 0);
+    if (mdb_cursor_get(cursor, &key, &value, MDB_FIRST) != 0)
+        fail_msg("database %s is empty", database_name(database));
+    uint8_t *copy = memory_new(value.mv_size);
+    memcpy(copy, value.mv_data, value.mv_size);
+    copy[value.mv_size / 2] ^= 4;
+    value.mv_data = copy;
+    assert_int_equal(mdb_cursor_put(cursor, &key, &value, MDB_CURRENT), 0);
+    mdb_cursor_close(cursor);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+    free(copy);
+}
+
+static void test_every_database_is_verified(void **state)
+{
+    (void)state;
+    for (int i = 0; i < DATABASE_COUNT; i++) {
+        struct story story;
+        struct error error = {0};
+        char words[40];
+        fill_all(&story);
+        view_end(story.view);
+        store_close(story.fixture.store);
+        story.fixture.store = NULL;
+        flip_first(story.fixture.directory, (enum database)i);
+        int rc = try_open(&story.fixture, &error);
+        if (rc == 0) {
+            struct view *view;
+            struct verify_report report;
+            expect_ok(view_begin(story.fixture.store, &view, &error), &error);
+            rc = verify_all(view, &report, &error);
+            view_end(view);
+        }
+        snprintf(words, sizeof words, "database %s,",
+                 database_name((enum database)i));
+        assert_int_equal(rc, ERR_CORRUPT);
+        assert_non_null(strstr(error.text, words));
+        encoder_close(&story.entry);
+        fixture_close(&story.fixture);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +299,7 @@ int main(void)
         cmocka_unit_test(test_a_flipped_row_stops_apply),
         cmocka_unit_test(test_a_cut_file_is_survived),
         cmocka_unit_test(test_a_file_of_garbage_is_refused),
+        cmocka_unit_test(test_every_database_is_verified),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
