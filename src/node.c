@@ -60,6 +60,9 @@ struct node {
     size_t applying_bytes; /* Handed to the writer, not yet back. */
     bool blocked;          /* A committed entry waits for room. */
     uint64_t durable_told; /* To the cluster. */
+    uint64_t handed_index; /* The last entry that went to the writer. */
+    bool elected;          /* It leads once this entry is applied: */
+    uint64_t lead_after;
     bool leading;
     bool stopping;
 };
@@ -85,6 +88,7 @@ static bool on_committed(void *context, const struct cluster_entry *entry)
         (struct writer_item){.index = entry->index, .entry = entry->bytes};
     applying->buffer = buffer_ref(entry->buffer);
     node->applying_bytes += entry->bytes.length;
+    node->handed_index = entry->index;
     store_watch_handed(&node->watch);
     writer_push(node->writer, &applying->item);
     return true;
@@ -125,6 +129,21 @@ static void tell_durable(struct node *node)
     }
 }
 
+/* What the leaders before have acknowledged is known here only when it is
+ * applied: before that a topic that exists would be refused, and a read would
+ * miss what was promised. */
+static void lead_when_applied(struct node *node)
+{
+    if (!node->elected ||
+        catalog_applied_index(node->catalog) < node->lead_after)
+        return;
+    node->elected = false;
+    node->leading = true;
+    proposer_lead(node->proposer, true);
+    dispatcher_lead(node->dispatcher);
+    purger_look(node->purger);
+}
+
 static void take_applied(struct node *node)
 {
     struct writer_item *item = writer_take_done(node->writer);
@@ -138,6 +157,7 @@ static void take_applied(struct node *node)
         buffer_unref(applying->buffer);
         free(applying);
     }
+    lead_when_applied(node);
 }
 
 static void on_applied(uv_async_t *async)
@@ -174,16 +194,16 @@ static void on_leading(void *context, uint64_t term)
 {
     struct node *node = context;
     (void)term;
-    node->leading = true;
-    proposer_lead(node->proposer, true);
-    dispatcher_lead(node->dispatcher);
-    purger_look(node->purger);
+    node->elected = true;
+    node->lead_after = node->handed_index;
+    lead_when_applied(node);
 }
 
 static void on_deposed(void *context)
 {
     struct node *node = context;
     node->leading = false;
+    node->elected = false;
     dispatcher_deposed(node->dispatcher);
     purger_stop(node->purger);
     proposer_lead(node->proposer, false);

@@ -106,7 +106,8 @@ static struct service_read *read_new(struct service *service, uint64_t ticket,
     return read;
 }
 
-/* Only a leader whose lease holds knows that nothing newer was committed
+/* Only a leader that has applied what those before it have acknowledged, and
+ * whose lease holds, knows that nothing newer was committed
  * elsewhere. A local read does not ask, and takes the store's last commit as
  * it is. */
 static void read_submit(struct service_read *read,
@@ -114,7 +115,8 @@ static void read_submit(struct service_read *read,
 {
     struct service *service = read->service;
     read->consistency = consistency;
-    bool leads = cluster_lease_until_ms(service->parts.cluster) > clock_ms();
+    bool leads = cluster_lease_until_ms(service->parts.cluster) > clock_ms() &&
+                 proposer_check(service->parts.proposer, 0) != ERR_NOT_LEADER;
     if (consistency == BACKEND_LOCAL)
         read->job.waiter.index = 0;
     if (consistency == BACKEND_LOCAL || leads) {

@@ -4,6 +4,7 @@ acknowledged is there."""
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,38 @@ def test_leader_whose_store_hangs_gives_way(cluster, receiver, writers):
     assert leader.has_said("nothing can be applied: another is to lead")
     leader.repair()
     settle(cluster, receiver, writers, 1)
+
+
+def publish(node, topic):
+    return node.post(
+        "/api/messages", {"topic": topic, "payload": 1, "attributes": {}}, quiet=True
+    )
+
+
+def test_new_leader_first_applies_what_was_acknowledged(cluster, name):
+    """The others have a topic in their logs and cannot apply it: the one that
+    takes over neither refuses a message for it nor hides it."""
+    leader = cluster.wait_leader()
+    others = cluster.others(leader)
+    for node in others:
+        node.strike("stall", "/data/store/")
+    leader.topic(f"{name}-before")
+    time.sleep(0.3)  # Now their stores hang in a commit.
+    leader.topic(name)
+    leader.kill()
+    new = wait_until(
+        lambda: next(
+            (n for n in others if cluster.told_by(n)["leader"] == cluster.id_of(n)), None
+        ),
+        "another one is elected",
+    )
+    answer = publish(new, name)
+    assert answer.status in (503, 504), answer
+    for node in others:
+        node.repair()
+    wait_until(lambda: publish(new, name).status == 201, "it takes messages")
+    topics = new.get("/api/topics?limit=1000").json()["data"]
+    assert name in [topic["name"] for topic in topics]
 
 
 def test_follower_whose_disk_hangs_is_not_missed(cluster, receiver, writers):
