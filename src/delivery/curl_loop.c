@@ -186,9 +186,26 @@ static curl_socket_t open_socket(void *argument, curlsocktype purpose,
     return made;
 }
 
+static void collect(struct curl_loop *loop)
+{
+    while (loop->dirty) {
+        loop->dirty = false;
+        CURLMsg *message;
+        int left;
+        while ((message = curl_multi_info_read(loop->multi, &left)) != NULL) {
+            if (message->msg == CURLMSG_DONE)
+                loop->finished(loop->context, message->easy_handle,
+                               message->data.result);
+        }
+    }
+}
+
+/* What ended just now would otherwise wait for the loop's next event: timers
+ * come before it sleeps, the check after. */
 static void on_timer(uv_timer_t *timer)
 {
     act(timer->data, CURL_SOCKET_TIMEOUT, 0);
+    collect(timer->data);
 }
 
 static int set_timer(CURLM *multi, long timeout_ms, void *argument)
@@ -206,17 +223,7 @@ static int set_timer(CURLM *multi, long timeout_ms, void *argument)
 
 static void on_check(uv_check_t *check)
 {
-    struct curl_loop *loop = check->data;
-    while (loop->dirty) {
-        loop->dirty = false;
-        CURLMsg *message;
-        int left;
-        while ((message = curl_multi_info_read(loop->multi, &left)) != NULL) {
-            if (message->msg == CURLMSG_DONE)
-                loop->finished(loop->context, message->easy_handle,
-                               message->data.result);
-        }
-    }
+    collect(check->data);
 }
 
 void curl_loop_prepare(struct curl_loop *loop, CURL *easy,

@@ -300,18 +300,15 @@ static enum attempt_class class_of_status(long status)
     return status >= 300 ? ATTEMPT_HTTP_3XX : ATTEMPT_HTTP_1XX;
 }
 
-/* How far it came before its time was over. */
+/* How far it came before its time was over. A TLS handshake that does not end
+ * is a connection that does not come to stand. */
 static enum attempt_class class_of_timeout(const struct transfer *transfer)
 {
     curl_off_t looked_up = 0;
-    curl_off_t connected = 0;
     if (transfer->began)
         return ATTEMPT_TIMEOUT;
     curl_easy_getinfo(transfer->easy, CURLINFO_NAMELOOKUP_TIME_T, &looked_up);
-    curl_easy_getinfo(transfer->easy, CURLINFO_CONNECT_TIME_T, &connected);
-    if (looked_up == 0)
-        return ATTEMPT_DNS;
-    return connected == 0 ? ATTEMPT_CONNECT : ATTEMPT_TLS;
+    return looked_up == 0 ? ATTEMPT_DNS : ATTEMPT_CONNECT;
 }
 
 static enum attempt_class class_of_failure(const struct transfer *transfer,
