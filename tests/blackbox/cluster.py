@@ -27,11 +27,16 @@ class Cluster:
             node.flags.append(f"--initial-cluster={members}")
 
     def start(self):
-        for node in self.nodes:
-            node.start(wait=False)
-        self.wait_leader()
-        for node in self.nodes:
-            wait_until(node.ready, "every node is ready")
+        try:
+            for node in self.nodes:
+                node.start(wait=False)
+            self.wait_leader()
+            for node in self.nodes:
+                wait_until(node.ready, "every node is ready")
+        except BaseException:
+            for node in self.up():  # Whoever made it has no cluster to close.
+                node.kill()
+            raise
         return self
 
     def up(self):
