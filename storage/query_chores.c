@@ -246,6 +246,8 @@ int query_replay_feed(struct view *view, const struct replay *replay,
                          error_text(rc));
     if (rc == 0)
         rc = view_hot(view, replay->publisher_id, &hot, error);
+    if (rc == 0 && from < hot.start)
+        from = hot.start; /* A replay that is only tried may begin before. */
     if (rc == 0)
         rc = log_walk_open(&view->transaction, publisher.topic_id, from, &walk,
                            error);

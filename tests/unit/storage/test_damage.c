@@ -291,6 +291,18 @@ static void test_every_database_is_verified(void **state)
     }
 }
 
+/* The formats of all rows, and what apply makes of a history that has them. */
+static void test_the_state_of_all_is_frozen(void **state)
+{
+    struct story story;
+    (void)state;
+    fill_all(&story);
+    struct state_hash hash = store_state_hash(story.fixture.store);
+    assert_int_equal(hash.high, 0xb8781664538e8e00);
+    assert_int_equal(hash.low, 0x7da135b8971dd6f6);
+    story_end(&story);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_a_cut_file_is_survived),
         cmocka_unit_test(test_a_file_of_garbage_is_refused),
         cmocka_unit_test(test_every_database_is_verified),
+        cmocka_unit_test(test_the_state_of_all_is_frozen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -425,6 +425,22 @@ static void do_unpark(struct trial *trial)
 
 /* ---- Decisions ---- */
 
+/* One in a state that a person may want to decide about. */
+static void one_of_those(struct trial *trial, struct command_decision *decision)
+{
+    static const enum naive_status statuses[] = {
+        NAIVE_AMBIGUOUS, NAIVE_AMBIGUOUS, NAIVE_DEAD,
+        NAIVE_WAITING,   NAIVE_PARKED,    NAIVE_DISCARDED,
+    };
+    uint64_t position;
+    uint32_t id = live_publisher(trial);
+    if (pick(trial, id, statuses[below(trial, 6)], &position, 1) == 1 &&
+        trial->naive->at[position] != 0) {
+        decision->message_id = trial->naive->at[position];
+        decision->publisher_id = id;
+    }
+}
+
 static void do_decision(struct trial *trial)
 {
     bool discard = below(trial, 2) == 0;
@@ -435,6 +451,8 @@ static void do_decision(struct trial *trial)
         decision.message_id = trial->naive->sequence - below(trial, 50);
     if (below(trial, 4) != 0)
         decision.publisher_id = live_publisher(trial);
+    if (below(trial, 2) == 0)
+        one_of_those(trial, &decision);
     command_decision_encode(&trial->entry,
                             discard ? COMMAND_DISCARD : COMMAND_RETRY,
                             trial->now_ms, 0, &decision);
