@@ -85,6 +85,8 @@ enum {
     BOUND_RESPONSE_KEPT = 4096,
     BOUND_RESPONSE_KEPT_OLD = 256,
     BOUND_RESPONSE_READ = 64 * 1024,
+    /* Changes of topics and publishers that wait for one another. */
+    BOUND_EDITS = 1024,
     /* HTTP API. */
     BOUND_HTTP_CONNECTIONS = 4096,
     BOUND_LIST_LIMIT = 1000,
@@ -106,6 +108,13 @@ enum {
     /* Addresses that members of the cluster listen on. */
     BOUND_OWN_PORTS = 64,
     BOUND_DESCRIPTION = 1024,
+    /* JSON pointers by which a topic's messages are found: each costs a row a
+     * message. */
+    BOUND_INDEXED_FIELDS = 16,
+    BOUND_INDEXED_POINTER = 512,
+    /* Publishers that /metrics tells of one by one, each with some fifty
+     * series; a scraper is to get its answer in a moment. */
+    BOUND_METRICS_PUBLISHERS = 500,
     /* A publisher's own headers: what receivers take without complaint. */
     BOUND_HEADERS = 32,
     BOUND_HEADER_NAME = 128,

@@ -118,21 +118,25 @@ void json_write_raw(struct json_writer *json, struct slice value)
     encoder_bytes(json->out, value);
 }
 
-void json_write_time(struct json_writer *json, uint64_t time_ms)
+const char *time_text(uint64_t time_ms, char text[TIME_TEXT_SIZE])
 {
-    if (time_ms == 0) {
-        json_write_null(json);
-        return;
-    }
     time_t seconds = (time_t)(time_ms / 1000);
     struct tm utc;
-    char text[64];
     size_t length = 0;
     if (gmtime_r(&seconds, &utc) != NULL)
-        length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-    int fraction = snprintf(text + length, sizeof text - length,
-                            ".%03" PRIu64 "Z", time_ms % 1000);
-    json_write_text(json, slice_of(text, length + (size_t)fraction));
+        length = strftime(text, TIME_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(text + length, TIME_TEXT_SIZE - length, ".%03" PRIu64 "Z",
+             time_ms % 1000);
+    return text;
+}
+
+void json_write_time(struct json_writer *json, uint64_t time_ms)
+{
+    char text[TIME_TEXT_SIZE];
+    if (time_ms == 0)
+        json_write_null(json);
+    else
+        json_write_text(json, slice_text(time_text(time_ms, text)));
 }
 
 void json_member_text(struct json_writer *json, const char *name,

@@ -35,7 +35,10 @@ void json_write_boolean(struct json_writer *json, bool value);
 void json_write_null(struct json_writer *json);
 /* Bytes that are JSON already. */
 void json_write_raw(struct json_writer *json, struct slice value);
-/* RFC 3339, UTC, milliseconds; null for 0. */
+/* RFC 3339, UTC, milliseconds; returns its argument. */
+enum { TIME_TEXT_SIZE = 64 };
+const char *time_text(uint64_t time_ms, char text[TIME_TEXT_SIZE]);
+/* The same; null for 0. */
 void json_write_time(struct json_writer *json, uint64_t time_ms);
 
 /* A name and its value. */

@@ -15,6 +15,7 @@
 #define POSTOFFICE_HTTP_BACKEND_H
 
 #include "base/error.h"
+#include "storage/filter.h"
 #include "storage/model.h"
 #include "storage/query.h"
 
@@ -35,6 +36,72 @@ struct backend_publisher_create {
     bool from_now;
 };
 
+/* Which of its options a topic's change gives. */
+enum backend_topic_given {
+    TOPIC_GIVES_ORIGIN_HOST = 1 << 0,
+    TOPIC_GIVES_RECOVERY = 1 << 1,
+    TOPIC_GIVES_RETENTION = 1 << 2,
+    TOPIC_GIVES_BACKLOG = 1 << 3,
+    TOPIC_GIVES_INDEXED = 1 << 4,
+};
+struct backend_topic_change {
+    struct slice name;
+    uint32_t given;               /* enum backend_topic_given */
+    struct topic_options options; /* The name is not among them. */
+};
+
+/* What is not given stays as it is. */
+struct backend_publisher_change {
+    uint32_t id;
+    uint32_t given; /* For publisher_options_merge(). */
+    struct publisher_options options;
+    bool gives_active;
+    bool active;
+};
+
+/* What is wrong with a publisher's options. */
+struct backend_fault {
+    const char *field;
+    struct slice element; /* Within the field; empty: all of it. */
+    const char *text;     /* Static. */
+};
+enum { BACKEND_FAULTS_MAX = 8 };
+
+/* A search. Not given: 0, empty. */
+struct backend_search {
+    struct slice topic;
+    uint32_t publisher_id;
+    bool any_state;
+    enum delivery_state state;
+    struct slice key;
+    uint64_t before;
+    uint32_t limit;
+};
+
+/* A message by its id, or by the time at which it came or was due. */
+struct replay_edge {
+    uint64_t id; /* 0: not given. */
+    bool timed;
+    uint64_t ms;
+};
+struct backend_replay {
+    uint32_t publisher_id;
+    struct replay_edge from; /* Both are included. */
+    struct replay_edge to;
+    bool any_state;
+    enum delivery_state state;
+    struct slice filter;
+    bool dry_run;
+};
+
+/* Why a message is where it is: what the store knows, ... */
+struct backend_explanation {
+    struct explain facts;
+    struct filter_verdict verdict; /* Of what was FILTERED: by the filter as it
+                                    * is now. */
+    uint64_t now_ms;
+};
+
 struct backend_page {
     uint32_t after_id;
     uint32_t limit;
@@ -51,20 +118,42 @@ struct backend_result {
     bool replayed; /* id and count are those of an earlier request under the
                     * same key; nothing was published. */
     uint64_t applied_index; /* A read: of the state that it saw. */
-    /* One of these, by operation. */
+    /* Of these, by operation. */
     const struct topic *topics;
     const struct publisher_view *publishers;
     const struct publisher_activity *activities; /* One per publisher. */
-    const struct message_view *message;
+    const struct message_view *messages;
+    uint64_t next;   /* Messages: `before` of the next page; 0: the last. */
+    bool incomplete; /* A count that was given up before its end. */
+    const struct backend_explanation *explanation; /* activities[0]: ... and
+                                                    * what delivery knows. */
+    const struct replay *replay;
+    const struct attempt *attempt; /* Of a test. */
+    const struct backend_metrics *metrics;
     struct slice forwarded; /* The leader's answer, encoded. */
 };
 
 /* What only the leader's delivery knows; not kept in the store. */
 struct publisher_activity {
-    bool known; /* False: this node does not lead; rates are null. */
+    bool known; /* False: this node does not deliver; rates are null. */
     uint32_t in_flight;
     double rate_per_second;
     uint64_t next_attempt_ms;
+    uint64_t limited_until_ms; /* By its rate; 0: not. */
+    struct backend_outcomes {
+        uint64_t by_class[ATTEMPT_EXPIRED + 1]; /* enum attempt_class */
+        uint64_t dead;
+        uint64_t ambiguous;
+        uint64_t doubtful;
+        uint64_t circuits;
+    } outcomes; /* Since this node began to deliver. */
+    struct backend_histogram {
+        const uint32_t *bounds_ms; /* `bucket_count` of them. */
+        const uint64_t *buckets;   /* Each for itself. */
+        uint32_t bucket_count;
+        uint64_t count;
+        uint64_t sum_ms;
+    } delivery, end_to_end;
 };
 
 typedef void (*backend_done)(void *context,
@@ -121,6 +210,7 @@ struct backend_metrics {
     uint64_t duplicates_possible; /* Deliveries marked as such. */
     uint64_t topics;
     uint64_t publishers;
+    uint64_t publishers_untold; /* Beyond those told one by one. */
     uint64_t term;
     uint64_t commit_index;
     uint64_t applied_index;
@@ -161,13 +251,27 @@ struct backend {
     /* id, topics[0]. ERR_EXISTS on `name`. */
     void (*topic_create)(void *context, uint64_t ticket,
                          const struct topic_options *options);
+    /* topics[0]. ERR_NOT_FOUND. */
+    void (*topic_get)(void *context, uint64_t ticket,
+                      enum backend_consistency consistency, struct slice name);
+    /* topics[0], as it is afterwards. ERR_NOT_FOUND. */
+    void (*topic_change)(void *context, uint64_t ticket,
+                         const struct backend_topic_change *change);
+    /* ERR_NOT_FOUND; ERR_CONFLICT: it has publishers, or messages that wait,
+     * and is not forced. */
+    void (*topic_delete)(void *context, uint64_t ticket, struct slice name,
+                         bool force);
     /* topics[count], ascending by id. */
     void (*topic_list)(void *context, uint64_t ticket,
                        enum backend_consistency consistency,
                        const struct backend_page *page);
 
-    /* id, publishers[0]. ERR_NOT_FOUND on `topic`, ERR_EXISTS on `target`,
-     * ERR_NOT_BUILT with the field. */
+    /* What delivery would refuse to do, of those options that are not empty:
+     * how many faults. At once. */
+    uint32_t (*publisher_faults)(
+        void *context, const struct publisher_options *options,
+        struct backend_fault ret_faults[BACKEND_FAULTS_MAX]);
+    /* id, publishers[0]. ERR_NOT_FOUND on `topic`, ERR_EXISTS on `target`. */
     void (*publisher_create)(void *context, uint64_t ticket,
                              const struct backend_publisher_create *create);
     void (*publisher_list)(void *context, uint64_t ticket,
@@ -177,13 +281,45 @@ struct backend {
     void (*publisher_get)(void *context, uint64_t ticket,
                           enum backend_consistency consistency, uint32_t id);
     void (*publisher_delete)(void *context, uint64_t ticket, uint32_t id);
-    /* publishers[0], as it is afterwards. ERR_NOT_FOUND. */
+    /* These four: publishers[0], as it is afterwards. ERR_NOT_FOUND. */
+    /* ERR_EXISTS on `target`; ERR_INVALID on a field, with words. */
+    void (*publisher_change)(void *context, uint64_t ticket,
+                             const struct backend_publisher_change *change);
     void (*publisher_pause)(void *context, uint64_t ticket, uint32_t id,
-                            bool paused);
+                            bool paused, struct slice reason);
+    /* A new secret; the old one signs beside it for a while. */
+    void (*publisher_rotate)(void *context, uint64_t ticket, uint32_t id);
+    /* Sends one test message now; attempt. ERR_BUSY. */
+    void (*publisher_test)(void *context, uint64_t ticket, uint32_t id);
 
-    /* message, id_space. ERR_NOT_FOUND. */
+    /* messages[0], id_space. ERR_NOT_FOUND. */
     void (*message_get)(void *context, uint64_t ticket,
                         enum backend_consistency consistency, uint64_t id);
+    /* messages[count], newest first; next, id_space. ERR_NOT_FOUND on `topic`
+     * or `publisher`. */
+    void (*message_list)(void *context, uint64_t ticket,
+                         enum backend_consistency consistency,
+                         const struct backend_search *search);
+    /* explanation, activities[0]. ERR_NOT_FOUND. */
+    void (*message_explain)(void *context, uint64_t ticket,
+                            enum backend_consistency consistency, uint64_t id,
+                            uint32_t publisher_id);
+    /* Sends it again, or never (at this publisher; 0: at all): messages[0], as
+     * it is afterwards. ERR_NOT_FOUND; ERR_CONFLICT with words. */
+    void (*message_retry)(void *context, uint64_t ticket, uint64_t id,
+                          uint32_t publisher_id);
+    void (*message_discard)(void *context, uint64_t ticket, uint64_t id,
+                            uint32_t publisher_id);
+
+    /* replay; with dry_run messages[count] as a sample, `id` in all, and
+     * incomplete. ERR_NOT_FOUND. */
+    void (*replay_start)(void *context, uint64_t ticket,
+                         const struct backend_replay *replay);
+    /* replay. ERR_NOT_FOUND. */
+    void (*replay_get)(void *context, uint64_t ticket,
+                       enum backend_consistency consistency, uint32_t id);
+    /* replay, as it is afterwards. ERR_NOT_FOUND. */
+    void (*replay_cancel)(void *context, uint64_t ticket, uint32_t id);
 
     /* Gives leadership to this node (0: any other), after what is being
      * delivered has ended. Errors: ERR_NOT_FOUND on `to`, ERR_BUSY. */
@@ -199,7 +335,9 @@ struct backend {
     /* At once. */
     uint64_t (*id_space)(void *context); /* 0: not known yet. */
     void (*status)(void *context, struct backend_status *ret_status);
-    void (*metrics)(void *context, struct backend_metrics *ret_metrics);
+    /* metrics, and the first publishers[count] with activities as this node
+     * knows them; none when the store cannot be read now. */
+    void (*metrics)(void *context, uint64_t ticket);
 };
 
 #endif

@@ -2,6 +2,8 @@
 
 #include "base/bounds.h"
 #include "base/error.h"
+#include "http/timestamp.h"
+#include "storage/filter.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -29,27 +31,62 @@ static bool malformed(struct body_fields *fields, const struct json_scan *scan)
     return false;
 }
 
-bool body_fields_scan(struct body_fields *fields, struct slice body,
-                      const char *const *names, struct arena *arena,
-                      struct problem *problem)
+static void tell_unknown(struct body_fields *fields,
+                         const struct json_value *name)
 {
-    fields->names = names;
-    fields->seen = 0;
-    fields->arena = arena;
-    fields->problem = problem;
+    struct slice text;
+    if (json_value_text(name, fields->arena, &text) != 0)
+        text = name->span;
+    struct slice kept = arena_copy(fields->arena, text);
+    problem_field(fields->problem, (const char *)kept.data,
+                  "is not a field of this request");
+}
+
+static bool scan_object(struct body_fields *fields, struct slice body,
+                        bool strict)
+{
     struct json_scan scan = json_scan_of(body);
     struct json_value name, value;
     json_scan_enter(&scan, KIND_OBJECT);
     while (json_scan_member(&scan, &name, &value)) {
         int index = name_index(fields, &name);
-        if (index < 0)
+        if (index < 0) {
+            if (strict)
+                tell_unknown(fields, &name);
             continue;
+        }
         if (fields->seen & 1u << index)
-            problem_field(problem, names[index], "is given twice");
+            problem_field(fields->problem, fields->names[index],
+                          "is given twice");
         fields->seen |= 1u << index;
         fields->values[index] = value;
     }
     return json_scan_end(&scan) ? true : malformed(fields, &scan);
+}
+
+static void begin(struct body_fields *fields, const char *const *names,
+                  struct arena *arena, struct problem *problem)
+{
+    fields->names = names;
+    fields->seen = 0;
+    fields->arena = arena;
+    fields->problem = problem;
+}
+
+bool body_fields_scan(struct body_fields *fields, struct slice body,
+                      const char *const *names, struct arena *arena,
+                      struct problem *problem)
+{
+    begin(fields, names, arena, problem);
+    return scan_object(fields, body, false);
+}
+
+bool body_fields_scan_strict(struct body_fields *fields, struct slice body,
+                             const char *const *names, struct arena *arena,
+                             struct problem *problem)
+{
+    begin(fields, names, arena, problem);
+    return body.length == 0 || scan_object(fields, body, true);
 }
 
 const struct json_value *body_fields_value(const struct body_fields *fields,
@@ -118,25 +155,59 @@ bool body_fields_boolean(struct body_fields *fields, const char *name,
     return true;
 }
 
-void body_fields_integer(struct body_fields *fields, const char *name,
-                         uint32_t lowest, uint32_t highest, uint32_t *ret)
+bool body_fields_integer_u64(struct body_fields *fields, const char *name,
+                             uint64_t lowest, uint64_t highest, uint64_t *ret)
 {
     const struct json_value *value = body_fields_filled(fields, name);
     uint64_t number;
     if (value == NULL)
-        return;
+        return false;
     if (json_value_u64(value, &number) && number >= lowest &&
         number <= highest) {
-        *ret = (uint32_t)number;
-        return;
+        *ret = number;
+        return true;
     }
-    char words[96];
+    char words[128];
     snprintf(words, sizeof words,
-             PROBLEM_INVALID ": an integer from %" PRIu32 " to %" PRIu32
+             PROBLEM_INVALID ": an integer from %" PRIu64 " to %" PRIu64
                              " is expected",
              lowest, highest);
     struct slice kept = arena_copy(fields->arena, slice_text(words));
     problem_field(fields->problem, name, (const char *)kept.data);
+    return false;
+}
+
+bool body_fields_integer(struct body_fields *fields, const char *name,
+                         uint32_t lowest, uint32_t highest, uint32_t *ret)
+{
+    uint64_t number;
+    if (!body_fields_integer_u64(fields, name, lowest, highest, &number))
+        return false;
+    *ret = (uint32_t)number;
+    return true;
+}
+
+bool body_fields_choice(struct body_fields *fields, const char *name,
+                        const char *const *words, uint32_t *ret)
+{
+    const struct json_value *value = body_fields_filled(fields, name);
+    if (value == NULL)
+        return false;
+    for (uint32_t i = 0; words[i] != NULL; i++) {
+        if (json_value_is(value, words[i])) {
+            *ret = i;
+            return true;
+        }
+    }
+    problem_field(fields->problem, name, PROBLEM_INVALID);
+    return false;
+}
+
+void body_fields_forbid(struct body_fields *fields, const char *name,
+                        const char *text)
+{
+    if (body_fields_value(fields, name) != NULL)
+        problem_field(fields->problem, name, text);
 }
 
 static bool object_is_empty(const struct json_value *value)
@@ -147,30 +218,44 @@ static bool object_is_empty(const struct json_value *value)
            !json_scan_member(&scan, &name, &member);
 }
 
+bool body_fields_filter(struct body_fields *fields, const char *name,
+                        struct slice *ret)
+{
+    const struct json_value *value = body_fields_filled(fields, name);
+    struct filter *filter = NULL;
+    struct filter_error error;
+    if (value == NULL || object_is_empty(value))
+        return false;
+    if (filter_compile(value->span, &filter, &error) != 0) {
+        struct slice pointer =
+            arena_copy(fields->arena, slice_text(error.pointer));
+        struct slice text = arena_copy(fields->arena, slice_text(error.text));
+        problem_pointer(fields->problem, name, pointer,
+                        (const char *)text.data);
+        return false;
+    }
+    filter_unref(filter);
+    *ret = value->span;
+    return true;
+}
+
+bool body_fields_time(struct body_fields *fields, const char *name,
+                      enum body_need need, uint64_t *ret_ms)
+{
+    struct slice text = {0};
+    if (!body_fields_text(fields, name, need, TIMESTAMP_LENGTH_MAX, &text))
+        return false;
+    if (timestamp_parse(text, ret_ms))
+        return true;
+    problem_field(fields->problem, name, PROBLEM_INVALID);
+    return false;
+}
+
 void body_fields_not_built(struct body_fields *fields, const char *name)
 {
     const struct json_value *value = body_fields_filled(fields, name);
     if (value != NULL && !object_is_empty(value))
         problem_not_built(fields->problem, name);
-}
-
-void body_fields_choice(struct body_fields *fields, const char *name,
-                        const char *const *values)
-{
-    const struct json_value *value = body_fields_filled(fields, name);
-    if (value == NULL)
-        return;
-    if (value->kind == KIND_STRING) {
-        if (json_value_is(value, values[0]))
-            return;
-        for (unsigned i = 1; values[i] != NULL; i++) {
-            if (json_value_is(value, values[i])) {
-                problem_not_built(fields->problem, name);
-                return;
-            }
-        }
-    }
-    problem_field(fields->problem, name, PROBLEM_INVALID);
 }
 
 bool topic_name_is_valid(struct slice name)

@@ -49,9 +49,7 @@ void cluster_get(struct request *request)
     const struct backend *backend = request_backend(request);
     struct backend_status status = {0};
     backend->status(backend->context, &status);
-    struct json_writer json = json_writer_of(&request->answer);
-    json_write_begin(&json, '{');
-    json_write_name(&json, "data");
+    struct json_writer json = request_data_begin(request);
     json_write_begin(&json, '{');
     json_member_text_or_null(&json, "cluster_id",
                              slice_text(status.cluster_id));
@@ -65,8 +63,7 @@ void cluster_get(struct request *request)
         write_member(&json, &status.members[i]);
     json_write_end(&json, ']');
     json_write_end(&json, '}');
-    json_write_end(&json, '}');
-    request_send_json(request, 200);
+    request_data_send(request, &json, 200);
 }
 
 /* Answered with the cluster as it is then. */
@@ -83,9 +80,7 @@ void cluster_hand_over(struct request *request)
     struct problem problem = {0};
     uint32_t to;
     request_body_transfer(request->body, &request->arena, &problem, &to);
-    if (problem.status != 0)
-        request_fail(request, &problem);
-    else
+    if (!request_failed(request, &problem))
         backend->transfer(backend->context,
                           request_wait(request, on_transferred), to);
 }

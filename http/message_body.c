@@ -70,9 +70,10 @@ static size_t read_attributes(struct body_fields *fields, struct encoder *out)
 }
 
 static bool read_shared(struct body_fields *fields, struct slice body,
-                        struct arena *arena, struct encoder *attributes,
-                        struct problem *problem, struct message *ret_message,
-                        struct slice *ret_topic, size_t *ret_bytes)
+                        enum body_schedule schedule, struct arena *arena,
+                        struct encoder *attributes, struct problem *problem,
+                        struct message *ret_message, struct slice *ret_topic,
+                        size_t *ret_bytes)
 {
     *ret_message = (struct message){0};
     *ret_topic = slice_of(NULL, 0);
@@ -89,7 +90,9 @@ static bool read_shared(struct body_fields *fields, struct slice body,
     if (body_fields_text(fields, "key", BODY_OPTIONAL, BOUND_KEY,
                          &ret_message->key))
         *ret_bytes += ret_message->key.length;
-    body_fields_not_built(fields, "schedule_at");
+    body_fields_time(fields, "schedule_at",
+                     schedule == BODY_LATER ? BODY_REQUIRED : BODY_OPTIONAL,
+                     &ret_message->schedule_ms);
     ret_message->attributes = encoder_slice(attributes);
     return problem->status == 0;
 }
@@ -107,16 +110,17 @@ static bool set_payload(struct message *message, struct slice payload,
     return false;
 }
 
-void request_body_message(struct slice body, const struct body_limits *limits,
-                          struct arena *arena, struct encoder *attributes,
-                          struct problem *problem, struct message *ret_message,
+void request_body_message(struct slice body, enum body_schedule schedule,
+                          const struct body_limits *limits, struct arena *arena,
+                          struct encoder *attributes, struct problem *problem,
+                          struct message *ret_message,
                           struct backend_publish *ret_publish)
 {
     struct body_fields fields;
     struct slice topic;
     size_t bytes;
-    if (!read_shared(&fields, body, arena, attributes, problem, ret_message,
-                     &topic, &bytes))
+    if (!read_shared(&fields, body, schedule, arena, attributes, problem,
+                     ret_message, &topic, &bytes))
         return;
     set_payload(ret_message, body_fields_value(&fields, "payload")->span, bytes,
                 limits, problem);
@@ -163,8 +167,8 @@ void request_body_bulk(struct slice body, const struct body_limits *limits,
     struct message shared;
     struct slice topic;
     size_t bytes;
-    bool sound = read_shared(&fields, body, arena, attributes, problem, &shared,
-                             &topic, &bytes);
+    bool sound = read_shared(&fields, body, BODY_NOW_OR_LATER, arena,
+                             attributes, problem, &shared, &topic, &bytes);
     const struct json_value *list = body_fields_value(&fields, "payload");
     if (list != NULL && list->kind != KIND_ARRAY) {
         problem_field(problem, "payload", PROBLEM_INVALID);

@@ -1,6 +1,9 @@
 /* Prometheus text format 0.0.4: HELP, TYPE and value of each series. Names
  * follow its conventions: base units, `_total` for what only grows. */
+#include "http/metrics_publishers.h"
 #include "http/resources.h"
+
+#include "base/clock.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -44,6 +47,8 @@ static const struct series all[] = {
            "Deliveries sent with the mark of a possible duplicate."),
     SERIES("topics", GAUGE, topics, "Topics."),
     SERIES("publishers", GAUGE, publishers, "Publishers."),
+    SERIES("publishers_untold", GAUGE, publishers_untold,
+           "Publishers beyond those that have series of their own."),
     SERIES("raft_term", GAUGE, term, "Current term of the replicated log."),
     SERIES("raft_commit_index", GAUGE, commit_index,
            "Index of the last committed log entry."),
@@ -89,15 +94,21 @@ static void write_series(struct encoder *out, const struct series *series,
     encoder_bytes(out, slice_of(text, (size_t)length));
 }
 
+static void on_metrics(struct request *request,
+                       const struct backend_result *result)
+{
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        uint64_t value;
+        memcpy(&value, (const char *)result->metrics + all[i].offset,
+               sizeof value);
+        write_series(&request->answer, &all[i], value);
+    }
+    metrics_write_publishers(&request->answer, result, clock_wall_ms());
+    request_send(request, 200, "text/plain; version=0.0.4; charset=utf-8");
+}
+
 void metrics_get(struct request *request)
 {
     const struct backend *backend = request_backend(request);
-    struct backend_metrics metrics = {0};
-    backend->metrics(backend->context, &metrics);
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        uint64_t value;
-        memcpy(&value, (const char *)&metrics + all[i].offset, sizeof value);
-        write_series(&request->answer, &all[i], value);
-    }
-    request_send(request, 200, "text/plain; version=0.0.4; charset=utf-8");
+    backend->metrics(backend->context, request_wait(request, on_metrics));
 }

@@ -78,6 +78,14 @@ void problem_element(struct problem *problem, const char *field,
                      .field = field, .element = element, .text = text});
 }
 
+void problem_pointer(struct problem *problem, const char *field,
+                     struct slice pointer, const char *text)
+{
+    become_invalid(problem);
+    add(problem, (struct problem_error){
+                     .field = field, .pointer = pointer, .text = text});
+}
+
 void problem_parameter(struct problem *problem, const char *name,
                        const char *text)
 {
@@ -93,13 +101,25 @@ void problem_header(struct problem *problem, const char *name, const char *text)
                      .field = name, .text = text, .place = PROBLEM_IN_HEADER});
 }
 
-void problem_not_built(struct problem *problem, const char *field)
+static void not_built(struct problem *problem, const char *field,
+                      enum problem_place place)
 {
     problem_set(problem, 501, "not_built", NULL);
     if (problem->status == 501)
         add(problem,
             (struct problem_error){.field = field,
-                                   .text = "is not built yet in this version"});
+                                   .text = "is not built yet in this version",
+                                   .place = place});
+}
+
+void problem_not_built(struct problem *problem, const char *field)
+{
+    not_built(problem, field, PROBLEM_IN_BODY);
+}
+
+void problem_parameter_not_built(struct problem *problem, const char *name)
+{
+    not_built(problem, name, PROBLEM_IN_QUERY);
 }
 
 struct mapping {
@@ -152,6 +172,18 @@ void problem_from_code(struct problem *problem, int code, const char *field,
 }
 
 /* RFC 6901: ~ and / are escaped within a step. */
+static void write_step(struct encoder *pointer, struct slice step)
+{
+    encoder_u8(pointer, '/');
+    for (size_t i = 0; i < step.length; i++) {
+        uint8_t byte = step.data[i];
+        if (byte == '~' || byte == '/')
+            encoder_bytes(pointer, slice_text(byte == '~' ? "~0" : "~1"));
+        else
+            encoder_u8(pointer, byte);
+    }
+}
+
 static void write_pointer(struct json_writer *json,
                           const struct problem_error *error)
 {
@@ -162,17 +194,10 @@ static void write_pointer(struct json_writer *json,
         return;
     }
     struct encoder pointer = {0};
-    encoder_u8(&pointer, '/');
-    encoder_bytes(&pointer, slice_text(error->field));
+    write_step(&pointer, slice_text(error->field));
     if (error->element.length > 0)
-        encoder_u8(&pointer, '/');
-    for (size_t i = 0; i < error->element.length; i++) {
-        uint8_t byte = error->element.data[i];
-        if (byte == '~' || byte == '/')
-            encoder_bytes(&pointer, slice_text(byte == '~' ? "~0" : "~1"));
-        else
-            encoder_u8(&pointer, byte);
-    }
+        write_step(&pointer, error->element);
+    encoder_bytes(&pointer, error->pointer);
     json_member_text(json, "pointer", encoder_slice(&pointer));
     encoder_close(&pointer);
 }

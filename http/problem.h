@@ -29,6 +29,7 @@ enum problem_place { PROBLEM_IN_BODY, PROBLEM_IN_QUERY, PROBLEM_IN_HEADER };
 struct problem_error {
     const char *field;    /* A field, a parameter or a header. */
     struct slice element; /* Within an object field; empty: the field. */
+    struct slice pointer; /* JSON pointer to go on with; empty: none. */
     const char *text;
     enum problem_place place;
 };
@@ -52,6 +53,9 @@ void problem_field(struct problem *problem, const char *field,
                    const char *text);
 void problem_element(struct problem *problem, const char *field,
                      struct slice element, const char *text);
+/* The same with a JSON pointer into the field. */
+void problem_pointer(struct problem *problem, const char *field,
+                     struct slice pointer, const char *text);
 void problem_parameter(struct problem *problem, const char *name,
                        const char *text);
 void problem_header(struct problem *problem, const char *name,
@@ -59,6 +63,7 @@ void problem_header(struct problem *problem, const char *name,
 /* A known thing that this version cannot do: 501, unless something is wrong
  * as well. */
 void problem_not_built(struct problem *problem, const char *field);
+void problem_parameter_not_built(struct problem *problem, const char *name);
 
 /* The one table from our codes to HTTP. `field` and `detail` may be NULL. */
 void problem_from_code(struct problem *problem, int code, const char *field,

@@ -41,7 +41,11 @@ static bool name_is_known(struct slice name, const char *known)
 {
     while (known != NULL && *known != '\0') {
         size_t length = strcspn(known, ",");
-        if (slice_equal(name, slice_of(known, length)))
+        bool starts = length > 0 && known[length - 1] == '*';
+        size_t fixed = length - starts;
+        if (slice_equal(name, slice_of(known, length)) ||
+            (starts && name.length > fixed &&
+             memcmp(name.data, known, fixed) == 0))
             return true;
         known += length + (known[length] == ',');
     }
@@ -111,24 +115,25 @@ bool query_string_get(const struct query_string *query, const char *name,
     return false;
 }
 
-void cursor_format(char text[CURSOR_SIZE], char kind, uint32_t after_id)
+void cursor_format(char text[CURSOR_SIZE], char kind, uint64_t number)
 {
-    snprintf(text, CURSOR_SIZE, "%c%08" PRIx32, kind, after_id);
+    snprintf(text, CURSOR_SIZE, "%c%016" PRIx64, kind, number);
 }
 
-static bool cursor_parse(struct slice text, char kind, uint32_t *ret_after_id)
+static bool cursor_parse(struct slice text, char kind, uint64_t highest,
+                         uint64_t *ret_number)
 {
-    if (text.length != 9 || text.data[0] != (uint8_t)kind)
+    if (text.length != 17 || text.data[0] != (uint8_t)kind)
         return false;
-    uint32_t id = 0;
+    uint64_t number = 0;
     for (size_t i = 1; i < text.length; i++) {
         int digit = hex_value(text.data[i]);
         if (digit < 0)
             return false;
-        id = id << 4 | (uint32_t)digit;
+        number = number << 4 | (uint64_t)digit;
     }
-    *ret_after_id = id;
-    return true;
+    *ret_number = number;
+    return number <= highest;
 }
 
 static bool limit_parse(struct slice text, uint32_t *ret_limit)
@@ -148,17 +153,17 @@ static bool limit_parse(struct slice text, uint32_t *ret_limit)
 }
 
 void query_string_page(const struct query_string *query, char kind,
-                       uint32_t *ret_after_id, uint32_t *ret_limit,
-                       struct problem *problem)
+                       uint64_t highest, uint64_t *ret_number,
+                       uint32_t *ret_limit, struct problem *problem)
 {
     struct slice value;
-    *ret_after_id = 0;
+    *ret_number = 0;
     *ret_limit = BOUND_LIST_DEFAULT;
     if (query_string_get(query, "limit", &value) &&
         !limit_parse(value, ret_limit))
         problem_parameter(problem, "limit",
                           "is invalid: an integer from 1 to 1000 is expected");
     if (query_string_get(query, "cursor", &value) &&
-        !cursor_parse(value, kind, ret_after_id))
+        !cursor_parse(value, kind, highest, ret_number))
         problem_parameter(problem, "cursor", PROBLEM_INVALID);
 }

@@ -19,7 +19,8 @@ struct query_string {
     unsigned count;
 };
 
-/* `known`: names, comma separated. Errors go to `problem`. */
+/* `known`: names, comma separated; one that ends with an asterisk stands for
+ * all that begin so. Errors go to `problem`. */
 void query_string_parse(struct slice text, const char *known,
                         struct arena *arena, struct query_string *ret_query,
                         struct problem *problem);
@@ -30,10 +31,11 @@ bool query_string_get(const struct query_string *query, const char *name,
 
 /* Lists: `limit` (1 to BOUND_LIST_LIMIT) and `cursor`, an opaque text made by
  * cursor_format(), which knows the kind of list that it is for. */
-enum { CURSOR_SIZE = 12 };
-void cursor_format(char text[CURSOR_SIZE], char kind, uint32_t after_id);
+enum { CURSOR_SIZE = 20 };
+void cursor_format(char text[CURSOR_SIZE], char kind, uint64_t number);
+/* `*ret_number` is 0 without a cursor, and at most `highest`. */
 void query_string_page(const struct query_string *query, char kind,
-                       uint32_t *ret_after_id, uint32_t *ret_limit,
-                       struct problem *problem);
+                       uint64_t highest, uint64_t *ret_number,
+                       uint32_t *ret_limit, struct problem *problem);
 
 #endif

@@ -235,6 +235,21 @@ void request_send_json(struct request *request, int status)
     request_send(request, status, json_type);
 }
 
+struct json_writer request_data_begin(struct request *request)
+{
+    struct json_writer json = json_writer_of(&request->answer);
+    json_write_begin(&json, '{');
+    json_write_name(&json, "data");
+    return json;
+}
+
+void request_data_send(struct request *request, struct json_writer *json,
+                       int status)
+{
+    json_write_end(json, '}');
+    request_send_json(request, status);
+}
+
 void request_fail(struct request *request, const struct problem *problem)
 {
     request->answer.length = 0;
@@ -248,6 +263,19 @@ void request_fail(struct request *request, const struct problem *problem)
     request_send(request, problem->status, PROBLEM_TYPE);
 }
 
+static bool only_reads(const struct request *request)
+{
+    return request->head || slice_is(request->method, "GET");
+}
+
+bool request_failed(struct request *request, const struct problem *problem)
+{
+    if (problem->status == 0)
+        return false;
+    request_fail(request, problem);
+    return true;
+}
+
 void request_fail_result(struct request *request,
                          const struct backend_result *result)
 {
@@ -257,6 +285,9 @@ void request_fail_result(struct request *request,
                     "This Idempotency-Key came with another body less than 24 "
                     "hours ago.");
     problem_from_code(&problem, result->code, result->field, result->detail);
+    /* What asks has no body that could be wrong. */
+    if (only_reads(request) && problem.error_count > 0)
+        problem.errors[0].place = PROBLEM_IN_QUERY;
     /* The original's status for a bulk request whose topic is unknown. */
     if (request->bulk && result->code == ERR_NOT_FOUND)
         problem.status = 406;
@@ -289,11 +320,6 @@ static void tell_applied_index(struct request *request,
         (result->code == 0 || result->code == ERR_NOT_FOUND))
         request_header_number(request, "postoffice-applied-index",
                               result->applied_index);
-}
-
-static bool only_reads(const struct request *request)
-{
-    return request->head || slice_is(request->method, "GET");
 }
 
 /* What only reads has no outcome that could be unknown: it can be asked

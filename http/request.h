@@ -94,7 +94,13 @@ void request_header_number(struct request *request, const char *name,
 /* Sends request->answer with this type; 204 has neither. */
 void request_send(struct request *request, int status, const char *type);
 void request_send_json(struct request *request, int status);
+/* The answer {"data": ...}: what is written between the two is its value. */
+struct json_writer request_data_begin(struct request *request);
+void request_data_send(struct request *request, struct json_writer *json,
+                       int status);
 void request_fail(struct request *request, const struct problem *problem);
+/* The same when there is a problem at all, which it tells. */
+bool request_failed(struct request *request, const struct problem *problem);
 /* The answer to a result with an error code. */
 void request_fail_result(struct request *request,
                          const struct backend_result *result);
@@ -102,6 +108,12 @@ void request_fail_result(struct request *request,
 /* The path's parameter as an id: 1 to 2^53 - 1. False when it has no such
  * form; then the request has been answered. */
 bool request_id_parameter(struct request *request, uint64_t *ret_id);
+/* The same for what is numbered with 32 bits: a larger id is well formed, and
+ * not found. */
+bool request_small_id(struct request *request, uint32_t *ret_id);
+/* A query parameter as such an id; false when it is not given. */
+bool request_query_id(const struct request *request, const char *name,
+                      uint32_t *ret_id, struct problem *problem);
 
 /* Lists. The backend is asked for one element more than the page has, which
  * tells whether there is a next one. False: the request has been answered. */
@@ -109,8 +121,9 @@ bool request_page(struct request *request, char kind,
                   struct backend_page *ret_page);
 /* How many of `found` elements belong to the page. */
 uint32_t request_page_count(const struct request *request, uint32_t found);
-/* Ends the answer's object with `next_cursor`. */
-void request_page_end(struct json_writer *json, char kind, bool more,
-                      uint32_t last_id);
+/* Ends the list and the answer's object with `next_cursor`, and sends it. 0:
+ * there is no next page. */
+void request_page_end(struct request *request, struct json_writer *json,
+                      char kind, uint64_t next);
 
 #endif

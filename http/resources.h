@@ -12,20 +12,34 @@ extern const struct route http_routes[];
 /* topic_resource.c */
 void topic_create(struct request *request);
 void topic_list(struct request *request);
+void topic_get(struct request *request);
+void topic_change(struct request *request);
+void topic_delete(struct request *request);
 /* publisher_resource.c */
 void publisher_create(struct request *request);
 void publisher_list(struct request *request);
 void publisher_get(struct request *request);
+void publisher_change(struct request *request);
 void publisher_delete(struct request *request);
 void publisher_pause(struct request *request);
 void publisher_resume(struct request *request);
-/* message_resource.c */
+void publisher_rotate(struct request *request);
+void publisher_test(struct request *request);
+/* publish_resource.c */
 void message_publish(struct request *request);
 void message_publish_bulk(struct request *request);
+void message_schedule(struct request *request);
+/* message_resource.c */
 void message_get(struct request *request);
-/* The shape `last_error` of publishers and deliveries. */
-void attempt_write_error(struct json_writer *json,
-                         const struct attempt *attempt, uint64_t at_ms);
+void message_list(struct request *request);
+void message_retry(struct request *request);
+void message_discard(struct request *request);
+/* explain_resource.c */
+void message_explain(struct request *request);
+/* replay_resource.c */
+void replay_start(struct request *request);
+void replay_get(struct request *request);
+void replay_cancel(struct request *request);
 /* cluster_resource.c */
 void cluster_get(struct request *request);
 void cluster_hand_over(struct request *request);
@@ -39,5 +53,33 @@ void metrics_get(struct request *request);
 /* page_resource.c */
 void page_get(struct request *request);
 void page_style(struct request *request);
+
+/* ---- Shapes that resources share ---- */
+
+/* publisher_write.c: the members of a publisher. `clear`: with its secret. */
+void publisher_write(struct json_writer *json,
+                     const struct backend_result *result, uint32_t index,
+                     bool clear);
+const char *publisher_state(const struct publisher_view *view,
+                            const struct publisher_activity *activity,
+                            uint64_t now_ms);
+/* message_write.c */
+enum message_depth {
+    MESSAGE_WHOLE,
+    MESSAGE_LISTED, /* A preview, and deliveries without history. */
+};
+void message_write(struct json_writer *json, const struct message_view *view,
+                   uint64_t id_space, enum message_depth depth);
+void attempt_write(struct json_writer *json, const struct attempt *attempt);
+/* The shape `last_error` of publishers and deliveries. */
+void attempt_write_error(struct json_writer *json,
+                         const struct attempt *attempt, uint64_t at_ms);
+/* The member `last_error`. */
+void delivery_write_last_error(struct json_writer *json,
+                               const struct delivery *delivery);
+
+/* The path's parameter as a message's id: by number, or by public id when it
+ * is of this cluster. False: the request has been answered. */
+bool message_id_parameter(struct request *request, uint64_t *ret_id);
 
 #endif

@@ -17,6 +17,7 @@
 #include "service.h"
 #include "storage/writer.h"
 #include "store_watch.h"
+#include "target_policy.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -37,6 +38,7 @@ enum {
 struct node {
     const struct settings *settings;
     uv_loop_t loop;
+    struct address_policy policy;
     struct data_dir dir;
     struct store *store;
     struct writer *writer;
@@ -102,7 +104,8 @@ static void tell_applied(struct node *node, struct writer_item *item)
          i++) {
         catalog_apply(node->catalog, &command, &item->results[i]);
         dispatcher_apply(node->dispatcher, &command, &item->results[i]);
-        if (node->leading && command.type == COMMAND_PUBLISHER_DELETE)
+        if (node->leading && (command.type == COMMAND_PUBLISHER_DELETE ||
+                              command.type == COMMAND_TOPIC_DELETE))
             purger_look(node->purger);
     }
     catalog_set_applied_index(node->catalog, item->index);
@@ -406,8 +409,8 @@ static int open_http(struct node *node, struct error *error)
 {
     const struct settings *settings = node->settings;
     struct http_options options = {
-        .listen = settings->listen,
-        .listen_count = settings->listen_count,
+        .listen = settings->listen.texts,
+        .listen_count = settings->listen.count,
         .body_bytes_max = settings->max_body_bytes,
         .message_bytes_max = settings->max_message_bytes,
         .bulk_messages_max = settings->max_bulk_messages,
@@ -422,9 +425,9 @@ static int open_http(struct node *node, struct error *error)
         return rc;
     service_attach(node->service, http_server_done, node->http);
     gateway_attach(node->gateway, node->cluster, node->http);
-    for (uint32_t i = 0; i < settings->listen_count; i++)
+    for (uint32_t i = 0; i < settings->listen.count; i++)
         LOG_INFO("http", "listening",
-                 FIELD_TEXT("address", settings->listen[i]),
+                 FIELD_TEXT("address", settings->listen.texts[i]),
                  FIELD_U64("port", http_server_port(node->http, i)));
     return 0;
 }
@@ -472,6 +475,7 @@ static void make_service(struct node *node)
         .cluster = node->cluster,
         .node_id = settings->node_id,
         .sends_max = node->sends_max,
+        .policy = &node->policy,
     };
     node->dispatcher = dispatcher_new(&delivery);
     node->purger =
@@ -481,7 +485,8 @@ static void make_service(struct node *node)
     if (settings->advertise_url != NULL)
         snprintf(node->url, sizeof node->url, "%s", settings->advertise_url);
     else
-        snprintf(node->url, sizeof node->url, "http://%s", settings->listen[0]);
+        snprintf(node->url, sizeof node->url, "http://%s",
+                 settings->listen.texts[0]);
     struct service_parts parts = {
         .catalog = node->catalog,
         .proposer = node->proposer,
@@ -491,6 +496,7 @@ static void make_service(struct node *node)
         .cluster = node->cluster,
         .gateway = node->gateway,
         .handover = node->handover,
+        .policy = &node->policy,
         .settings = settings,
         .raft_address = raft_address(settings),
         .url = node->url,
@@ -512,7 +518,9 @@ static void free_parts(struct node *node)
  * to that, save the directory's lock. */
 static int start(struct node *node, struct error *error)
 {
-    int rc = data_dir_open(node->settings->data_dir, &node->dir, error);
+    int rc = target_policy_fill(node->settings, &node->policy, error);
+    if (rc == 0)
+        rc = data_dir_open(node->settings->data_dir, &node->dir, error);
     if (rc == 0)
         rc = open_store(node, error);
     if (rc != 0)

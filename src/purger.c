@@ -24,9 +24,11 @@ struct purger {
     void *closed_context;
 };
 
+/* What is to be removed next: a deleted publisher's rows, then a topic's. */
 struct purge_read {
     struct read_job job;
     struct purger *purger;
+    bool of_topic;
     uint32_t *ids;
     uint32_t count;
 };
@@ -43,11 +45,11 @@ static void pause_for(struct purger *purger, uint64_t ms)
     uv_timer_start(&purger->timer, on_timer, ms, 0);
 }
 
-static void on_step(void *context, uint64_t publisher_id, int code,
-                    uint64_t index, const struct command_result *result)
+static void on_step(void *context, uint64_t id, int code, uint64_t index,
+                    const struct command_result *result)
 {
     struct purger *purger = context;
-    (void)publisher_id;
+    (void)id;
     (void)index;
     if (!purger->leads) {
         purger->working = false;
@@ -57,22 +59,31 @@ static void on_step(void *context, uint64_t publisher_id, int code,
     pause_for(purger, done ? PAUSE_MS : PAUSE_REFUSED_MS);
 }
 
-static void step(struct purger *purger, uint32_t publisher_id)
+static void step(struct purger *purger, bool of_topic, uint32_t id)
 {
     if (proposer_check(purger->proposer, 0) != 0) {
         pause_for(purger, PAUSE_REFUSED_MS);
         return;
     }
-    command_purge_encode(proposer_begin(purger->proposer), clock_wall_ms(),
-                         publisher_id, ROWS_A_STEP);
-    proposer_end(purger->proposer, on_step, purger, publisher_id);
+    struct encoder *out = proposer_begin(purger->proposer);
+    if (of_topic)
+        command_topic_purge_encode(out, clock_wall_ms(), id, ROWS_A_STEP);
+    else
+        command_purge_encode(out, clock_wall_ms(), id, ROWS_A_STEP);
+    proposer_end(purger->proposer, on_step, purger, id);
 }
 
 static int run_read(struct read_job *job, struct view *view,
                     struct error *error)
 {
     struct purge_read *read = (struct purge_read *)job;
-    return query_purges(view, 1, &job->arena, &read->ids, &read->count, error);
+    int rc =
+        query_purges(view, 1, &job->arena, &read->ids, &read->count, error);
+    if (rc != 0 || read->count > 0)
+        return rc;
+    read->of_topic = true;
+    return query_topic_purges(view, 1, &job->arena, &read->ids, &read->count,
+                              error);
 }
 
 static void read_done(struct read_job *job)
@@ -86,7 +97,7 @@ static void read_done(struct read_job *job)
                  FIELD_TEXT("error", job->error.text));
         pause_for(purger, PAUSE_REFUSED_MS);
     } else if (read->count > 0) {
-        step(purger, read->ids[0]);
+        step(purger, read->of_topic, read->ids[0]);
     } else {
         purger->working = false;
         if (purger->again)

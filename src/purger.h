@@ -1,5 +1,5 @@
-/* purger.h - removes what deleted publishers have left, in small steps, so
- * that it never stands in the way of publishing.
+/* purger.h - removes what deleted publishers and topics have left, in small
+ * steps, so that it never stands in the way of publishing.
  *
  *   a read tells whose rows remain --> PURGE, a bounded step --> a pause -->
  *   the next read ... until nothing remains
@@ -17,8 +17,8 @@ struct purger;
 struct purger *purger_new(uv_loop_t *loop, const struct catalog *catalog,
                           struct proposer *proposer, struct reads *reads);
 
-/* There may be something to remove: this node leads, or a publisher was
- * deleted. */
+/* There may be something to remove: this node leads, or a publisher or
+ * a topic was deleted. */
 void purger_look(struct purger *purger);
 /* This node leads no more. */
 void purger_stop(struct purger *purger);

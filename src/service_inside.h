@@ -1,6 +1,6 @@
-/* service_inside.h - what the files of the service share: service.c (the
- * operations), service_status.c (health, space, figures) and
- * service_forward.c (requests for another node). */
+/* service_inside.h - what the files of the service share: service.c (life,
+ * publishing, other nodes), service_read.c (reads that answer requests),
+ * one file a resource, and service_status.c (health, space, figures). */
 #ifndef POSTOFFICE_SERVICE_INSIDE_H
 #define POSTOFFICE_SERVICE_INSIDE_H
 
@@ -10,6 +10,7 @@ struct service {
     struct service_parts parts;
     backend_done done;
     void *done_context;
+    struct service_edit *edits;      /* Under way or waiting, in order. */
     struct writer_statistics writer; /* Not older than STATISTICS_MS. */
     uint64_t writer_ms;
     uint64_t leader_seen_ms;
@@ -18,14 +19,139 @@ struct service {
     uint64_t refused;
 };
 
+/* ---- Answers ---- */
+
 /* Gives a result to http, with the id space filled in. */
 void service_answer(struct service *service, struct backend_result *result);
+
+/* An error known before anything was begun. It takes the way of a read, so
+ * that no answer comes before the call that asked has returned. */
+void service_refuse(struct service *service, uint64_t ticket, int code,
+                    const char *field, const char *detail);
+
+/* What apply said of a command, or that it was never applied: true when that
+ * was an error, which is answered. `exists`: the field of ERR_EXISTS. */
+bool service_failed(struct service *service, uint64_t ticket, int code,
+                    const struct command_result *result, const char *exists);
+
+/* Whether a change that needs no space to speak of can be proposed now: a full
+ * disk is when some are wanted. 0, or an error to refuse with. */
+int service_change_check(struct service *service);
+
+/* ---- Reads (service_read.c) ---- */
+
+/* A read that answers one request. */
+struct service_read {
+    struct read_job job;
+    struct service *service;
+    uint64_t ticket;
+    enum backend_consistency consistency;
+    /* On a thread of the pool: fills `result`, from the arena of the job. */
+    int (*query)(struct service_read *read, struct view *view,
+                 struct error *error);
+    /* On the loop, when the query is done: true when the answer is given
+     * already, or comes later. NULL: it is `result`. */
+    bool (*then)(struct service_read *read);
+    uint64_t id;
+    uint32_t publisher_id;
+    uint64_t now_ms;
+    struct backend_page page;
+    struct message_query search;
+    void *data; /* The query's own; freed with the read. */
+    /* On NOT_FOUND, what of the request was not found; NULL: its path. */
+    const char *missing;
+    struct backend_result result;
+};
+
+struct service_read *service_read_new(struct service *service, uint64_t ticket,
+                                      int (*query)(struct service_read *read,
+                                                   struct view *view,
+                                                   struct error *error));
+/* Only a leader whose lease holds knows that nothing newer was committed
+ * elsewhere. A local read does not ask, and takes the store's last commit as
+ * it is. */
+void service_read_submit(struct service_read *read,
+                         enum backend_consistency consistency);
+/* From a state that shows the entry at this index: what the change that it
+ * held has made of things. */
+void service_read_behind(struct service_read *read, uint64_t index);
+
+struct publisher_activity service_activity(struct service *service,
+                                           uint32_t publisher_id);
+
+/* ---- Resources ---- */
+
+/* service_topic.c */
+void service_topic_create(void *context, uint64_t ticket,
+                          const struct topic_options *options);
+void service_topic_list(void *context, uint64_t ticket,
+                        enum backend_consistency consistency,
+                        const struct backend_page *page);
+void service_topic_get(void *context, uint64_t ticket,
+                       enum backend_consistency consistency, struct slice name);
+void service_topic_delete(void *context, uint64_t ticket, struct slice name,
+                          bool force);
+
+/* Answers with the topic as it is behind the entry at this index. */
+void service_topic_answer(struct service *service, uint64_t ticket, uint32_t id,
+                          uint64_t index);
+
+/* service_publisher.c */
+uint32_t
+service_publisher_faults(void *context, const struct publisher_options *options,
+                         struct backend_fault ret_faults[BACKEND_FAULTS_MAX]);
+void service_publisher_create(void *context, uint64_t ticket,
+                              const struct backend_publisher_create *request);
+void service_publisher_list(void *context, uint64_t ticket,
+                            enum backend_consistency consistency,
+                            const struct backend_page *page);
+void service_publisher_get(void *context, uint64_t ticket,
+                           enum backend_consistency consistency, uint32_t id);
+void service_publisher_delete(void *context, uint64_t ticket, uint32_t id);
+/* Answers with the publisher as it is behind the entry at this index. */
+void service_publisher_answer(struct service *service, uint64_t ticket,
+                              uint32_t id, uint64_t index);
+bool service_publisher_triple_taken(struct service *service, uint32_t but_id,
+                                    uint32_t topic_id,
+                                    const struct publisher_options *options);
+
+void service_publisher_pause(void *context, uint64_t ticket, uint32_t id,
+                             bool paused, struct slice reason);
+
+/* service_edit.c */
+void service_topic_change(void *context, uint64_t ticket,
+                          const struct backend_topic_change *change);
+void service_publisher_change(void *context, uint64_t ticket,
+                              const struct backend_publisher_change *change);
+void service_publisher_rotate(void *context, uint64_t ticket, uint32_t id);
+void service_edits_free(struct service *service);
+
+/* service_message.c */
+void service_message_get(void *context, uint64_t ticket,
+                         enum backend_consistency consistency, uint64_t id);
+void service_message_list(void *context, uint64_t ticket,
+                          enum backend_consistency consistency,
+                          const struct backend_search *search);
+void service_message_explain(void *context, uint64_t ticket,
+                             enum backend_consistency consistency, uint64_t id,
+                             uint32_t publisher_id);
+void service_message_retry(void *context, uint64_t ticket, uint64_t id,
+                           uint32_t publisher_id);
+void service_message_discard(void *context, uint64_t ticket, uint64_t id,
+                             uint32_t publisher_id);
+
+/* service_replay.c */
+void service_replay_start(void *context, uint64_t ticket,
+                          const struct backend_replay *replay);
+void service_replay_get(void *context, uint64_t ticket,
+                        enum backend_consistency consistency, uint32_t id);
+void service_replay_cancel(void *context, uint64_t ticket, uint32_t id);
 
 /* service_status.c: 0 when a message of so many bytes would be taken now; else
  * ERR_BUSY, ERR_UNAVAILABLE or ERR_NO_SPACE, with words. */
 int service_publish_check(struct service *service, size_t size,
                           const char **ret_detail);
 void service_status(void *context, struct backend_status *ret_status);
-void service_metrics(void *context, struct backend_metrics *ret_metrics);
+void service_metrics(void *context, uint64_t ticket);
 
 #endif

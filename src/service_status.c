@@ -2,7 +2,9 @@
  * figures for /metrics. */
 #include "service_inside.h"
 
+#include "base/bounds.h"
 #include "base/clock.h"
+#include "base/memory.h"
 
 #include <stdio.h>
 #include <uuid/uuid.h>
@@ -197,9 +199,9 @@ void service_status(void *context, struct backend_status *ret_status)
     fill_probes(service, &cluster, ret_status);
 }
 
-void service_metrics(void *context, struct backend_metrics *ret_metrics)
+static void fill_metrics(struct service *service,
+                         struct backend_metrics *ret_metrics)
 {
-    struct service *service = context;
     struct cluster_status cluster = cluster_status(service->parts.cluster);
     struct scheduler_statistics delivery =
         dispatcher_statistics(service->parts.dispatcher);
@@ -233,4 +235,49 @@ void service_metrics(void *context, struct backend_metrics *ret_metrics)
         .proposals_waiting_bytes =
             proposer_waiting_bytes(service->parts.proposer),
     };
+}
+
+/* ---- Publishers, one by one ---- */
+
+static int run_metrics(struct service_read *read, struct view *view,
+                       struct error *error)
+{
+    struct publisher_view *publishers;
+    int rc =
+        query_publishers(view, 0, 0, BOUND_METRICS_PUBLISHERS, &read->job.arena,
+                         &publishers, &read->result.count, error);
+    read->result.publishers = publishers;
+    return rc;
+}
+
+/* What could not be read is left out: the rest is wanted most when something
+ * is amiss. Unlike an answer of the API, this is about this node: what its
+ * delivery knows is told. */
+static bool metrics_then(struct service_read *read)
+{
+    struct backend_result *result = &read->result;
+    struct backend_metrics metrics;
+    fill_metrics(read->service, &metrics);
+    if (result->code != 0) {
+        *result = (struct backend_result){.ticket = read->ticket};
+    } else {
+        struct publisher_activity *activities =
+            arena_take(&read->job.arena, result->count * sizeof *activities);
+        for (uint32_t i = 0; i < result->count; i++)
+            activities[i] = service_activity(
+                read->service, result->publishers[i].publisher.id);
+        result->activities = activities;
+        if (metrics.publishers > result->count)
+            metrics.publishers_untold = metrics.publishers - result->count;
+    }
+    result->metrics = &metrics;
+    service_answer(read->service, result);
+    return true;
+}
+
+void service_metrics(void *context, uint64_t ticket)
+{
+    struct service_read *read = service_read_new(context, ticket, run_metrics);
+    read->then = metrics_then;
+    service_read_submit(read, BACKEND_LOCAL);
 }

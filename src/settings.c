@@ -1,6 +1,7 @@
 #include "settings.h"
 
 #include "base/memory.h"
+#include "delivery/address_policy.h"
 
 #include <argp.h>
 #include <assert.h>
@@ -13,7 +14,10 @@
 
 enum kind {
     KIND_TEXT,
-    KIND_LIST, /* Repeatable; listen alone. */
+    /* Repeatable, at most `most` times. */
+    KIND_ADDRESSES,
+    KIND_RANGES,
+    KIND_POLICY,
     KIND_MEMBERS,
     KIND_U32,
     KIND_U64,
@@ -38,7 +42,8 @@ struct setting {
 #define GIB (1024ull * 1024 * 1024)
 
 static const struct setting table[] = {
-    {"listen", "HOST:PORT", "127.0.0.1:4000", KIND_LIST, AT(listen), 0, 0,
+    {"listen", "HOST:PORT", "127.0.0.1:4000", KIND_ADDRESSES, AT(listen), 0,
+     SETTINGS_LISTEN_MAX,
      "address of the HTTP API, web admin, probes and metrics; repeatable",
      NULL},
     {"data-dir", "DIR", "./data", KIND_TEXT, AT(data_dir), 0, 0,
@@ -69,6 +74,17 @@ static const struct setting table[] = {
      "how often a leader speaks", NULL},
     {"insecure-no-auth", NULL, "false", KIND_SWITCH, AT(insecure_no_auth), 0, 0,
      "allow an API that is reachable from other hosts without tokens", NULL},
+    {"target-policy", "default|strict", "default", KIND_POLICY,
+     AT(target_strict), 0, 0,
+     "which addresses deliveries may reach; strict: neither loopback nor "
+     "private ones",
+     NULL},
+    {"target-allow", "CIDR", NULL, KIND_RANGES, AT(target_allow), 0,
+     BOUND_TARGET_RANGES,
+     "addresses that deliveries may reach in any case; repeatable", NULL},
+    {"target-deny", "CIDR", NULL, KIND_RANGES, AT(target_deny), 0,
+     BOUND_TARGET_RANGES,
+     "addresses that deliveries may never reach; repeatable", NULL},
     {"drain-seconds", "S", "10", KIND_U32, AT(drain_seconds), 0, 3600,
      "how long deliveries in flight may take to end at SIGTERM", NULL},
     {"max-bulk-messages", "N", "3000", KIND_U32, AT(max_bulk_messages), 1,
@@ -153,17 +169,29 @@ static bool looks_like_address(const char *text)
     return isdigit((unsigned char)colon[1]) && *end == '\0' && port <= 65535;
 }
 
-/* Lists: a flag adds to those before it; a variable holds a comma list. */
-static bool add_listen(struct settings *settings, const char *text)
+static bool looks_like_range(const char *text)
 {
-    char *words = (char *)arena_copy(&texts, slice_text(text)).data;
-    char *rest = words;
+    struct address_range range;
+    return address_range_parse(text, &range, NULL) == 0;
+}
+
+static bool is_list(const struct setting *setting)
+{
+    return setting->kind == KIND_ADDRESSES || setting->kind == KIND_RANGES;
+}
+
+/* Lists: a flag adds to those before it; a variable holds a comma list. */
+static bool add_to_list(struct setting_list *list,
+                        const struct setting *setting, const char *text)
+{
+    char *rest = (char *)arena_copy(&texts, slice_text(text)).data;
     char *word;
     while ((word = strsep(&rest, ",")) != NULL) {
-        if (!looks_like_address(word) ||
-            settings->listen_count == SETTINGS_LISTEN_MAX)
+        bool sound = setting->kind == KIND_RANGES ? looks_like_range(word)
+                                                  : looks_like_address(word);
+        if (!sound || list->count == setting->most)
             return false;
-        settings->listen[settings->listen_count++] = word;
+        list->texts[list->count++] = word;
     }
     return true;
 }
@@ -201,8 +229,12 @@ static bool set_value(struct settings *settings, const struct setting *setting,
     case KIND_TEXT:
         *(const char **)field = text;
         return text[0] != '\0';
-    case KIND_LIST:
-        return add_listen(settings, text);
+    case KIND_ADDRESSES:
+    case KIND_RANGES:
+        return add_to_list(field, setting, text);
+    case KIND_POLICY:
+        *(bool *)field = strcmp(text, "strict") == 0;
+        return *(bool *)field || strcmp(text, "default") == 0;
     case KIND_MEMBERS:
         return set_members(settings, text);
     case KIND_U32:
@@ -258,7 +290,7 @@ static void set_standards(struct settings *settings)
     };
     for (unsigned i = 0; i < SETTINGS; i++) {
         snprintf(sources[i], sizeof sources[i], "default");
-        if (table[i].standard == NULL || table[i].kind == KIND_LIST)
+        if (table[i].standard == NULL || is_list(&table[i]))
             continue;
         bool taken = set_value(settings, &table[i], table[i].standard);
         assert(taken);
@@ -297,8 +329,11 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     if (key < 256 || key >= 256 + SETTINGS)
         return ARGP_ERR_UNKNOWN;
     unsigned i = (unsigned)key - 256;
-    if (table[i].kind == KIND_LIST && !from_flag[i])
-        settings->listen_count = 0; /* A flag beats the variable. */
+    if (is_list(&table[i]) && !from_flag[i]) {
+        /* A flag beats the variable. */
+        void *field = (char *)settings + table[i].offset;
+        ((struct setting_list *)field)->count = 0;
+    }
     from_flag[i] = true;
     snprintf(sources[i], sizeof sources[i], "flag");
     if (!set_value(settings, &table[i], text == NULL ? "true" : text)) {
@@ -334,8 +369,14 @@ void settings_parse(struct settings *settings, int argc, char **argv)
     set_standards(settings);
     read_environment(settings);
     argp_parse(&argp, argc, argv, 0, NULL, settings);
-    if (settings->listen_count == 0)
-        add_listen(settings, table[0].standard);
+    if (settings->listen.count == 0)
+        add_to_list(&settings->listen, &table[0], table[0].standard);
+}
+
+static void print_list(const struct setting_list *list, FILE *to)
+{
+    for (uint32_t i = 0; i < list->count; i++)
+        fprintf(to, "%s%s", i == 0 ? "" : ",", list->texts[i]);
 }
 
 static void print_value(const struct settings *settings,
@@ -349,9 +390,12 @@ static void print_value(const struct settings *settings,
                                                   : *(const char *const *)field,
               to);
         break;
-    case KIND_LIST:
-        for (uint32_t i = 0; i < settings->listen_count; i++)
-            fprintf(to, "%s%s", i == 0 ? "" : ",", settings->listen[i]);
+    case KIND_ADDRESSES:
+    case KIND_RANGES:
+        print_list(field, to);
+        break;
+    case KIND_POLICY:
+        fputs(settings->target_strict ? "strict" : "default", to);
         break;
     case KIND_MEMBERS:
         for (uint32_t i = 0; i < settings->member_count; i++)
@@ -393,6 +437,14 @@ static bool is_loopback(const char *address)
     return strncmp(address, "127.", 4) == 0 ||
            strncmp(address, "localhost:", 10) == 0 ||
            strncmp(address, "[::1]:", 6) == 0;
+}
+
+bool settings_is_local(const struct settings *settings)
+{
+    for (uint32_t i = 0; i < settings->listen.count; i++)
+        if (!is_loopback(settings->listen.texts[i]))
+            return false;
+    return true;
 }
 
 enum { SECRET_BYTES_MIN = 16, SECRET_BYTES_MAX = 4096 };
@@ -471,14 +523,15 @@ int settings_check(const struct settings *settings, struct error *error)
         return error_set(error, ERR_INVALID,
                          "--raft-listen is '%s', expected HOST:PORT",
                          settings->raft_listen);
-    for (uint32_t i = 0; i < settings->listen_count; i++) {
-        if (!settings->insecure_no_auth && !is_loopback(settings->listen[i]))
+    for (uint32_t i = 0; i < settings->listen.count; i++) {
+        const char *listen = settings->listen.texts[i];
+        if (!settings->insecure_no_auth && !is_loopback(listen))
             return error_set(
                 error, ERR_INVALID,
                 "--listen %s would open the API to other hosts without "
                 "tokens: give --api-tokens-file (not built yet), or say "
                 "--insecure-no-auth if that is meant",
-                settings->listen[i]);
+                listen);
     }
     return 0;
 }

@@ -8,6 +8,7 @@
 #ifndef POSTOFFICE_SETTINGS_H
 #define POSTOFFICE_SETTINGS_H
 
+#include "base/bounds.h"
 #include "base/error.h"
 #include "base/logger.h"
 #include "base/slice.h"
@@ -17,14 +18,19 @@
 
 enum { SETTINGS_LISTEN_MAX = 16, SETTINGS_MEMBERS_MAX = 7 };
 
+/* Of a setting that may be given more than once. */
+struct setting_list {
+    const char *texts[BOUND_TARGET_RANGES];
+    uint32_t count;
+};
+
 struct settings_member {
     uint32_t id;
     const char *address; /* host:port */
 };
 
 struct settings {
-    const char *listen[SETTINGS_LISTEN_MAX];
-    uint32_t listen_count;
+    struct setting_list listen;
     const char *data_dir;
     uint32_t node_id;
     const char *raft_listen;
@@ -37,6 +43,9 @@ struct settings {
     uint32_t election_timeout_ms;
     uint32_t heartbeat_ms;
     bool insecure_no_auth;
+    bool target_strict;               /* --target-policy strict */
+    struct setting_list target_allow; /* Addresses and ranges. */
+    struct setting_list target_deny;
     uint32_t drain_seconds;
     uint32_t max_bulk_messages;
     uint64_t max_body_bytes;
@@ -67,5 +76,8 @@ int settings_secret(const struct settings *settings, struct slice *ret_secret,
 /* What no single setting shows: bounds between them, and that the API is not
  * open to the world unasked. ERR_INVALID with words. */
 int settings_check(const struct settings *settings, struct error *error);
+
+/* Whether other hosts cannot reach the API. */
+bool settings_is_local(const struct settings *settings);
 
 #endif

@@ -73,12 +73,6 @@ def test_invalid_fields(shared, name, field, value):
     assert answer.errors == {field: ["is invalid"]}
 
 
-def test_retention_of_its_own_is_not_ignored(shared, name):
-    body = {"name": name, "origin_host": "example.com", "retention_seconds": 60}
-    problem = assert_problem(shared.post("/api/topics", body), 501)
-    assert "retention_seconds" in problem["detail"]
-
-
 def test_longest_name_and_all_its_characters(shared, name):
     longest = (name + "._~-AZ09").ljust(255, "x")
     assert shared.topic(longest)["name"] == longest

@@ -92,6 +92,34 @@ static void note_consistency(struct fake_backend *fake,
         NOTE(fake, "local\n");
 }
 
+static void on_topic_get(void *context, uint64_t ticket,
+                         enum backend_consistency consistency,
+                         struct slice name)
+{
+    note_consistency(context, consistency);
+    NOTE((struct fake_backend *)context, "topic get %.*s\n", (int)name.length,
+         name.data);
+    answer(context, ticket,
+           (struct backend_result){.count = 1, .topics = topics(0)});
+}
+
+static void on_topic_change(void *context, uint64_t ticket,
+                            const struct backend_topic_change *change)
+{
+    NOTE((struct fake_backend *)context, "topic change %.*s %x\n",
+         (int)change->name.length, change->name.data, change->given);
+    answer(context, ticket,
+           (struct backend_result){.count = 1, .topics = topics(0)});
+}
+
+static void on_topic_delete(void *context, uint64_t ticket, struct slice name,
+                            bool force)
+{
+    NOTE((struct fake_backend *)context, "topic delete %.*s%s\n",
+         (int)name.length, name.data, force ? " by force" : "");
+    answer(context, ticket, (struct backend_result){0});
+}
+
 static void on_topic_list(void *context, uint64_t ticket,
                           enum backend_consistency consistency,
                           const struct backend_page *page)
@@ -112,6 +140,7 @@ static const struct publisher_view *publisher(void)
                       .options = {.target = slice_text("http://h/x"),
                                   .type = PUBLISHER_HTTP,
                                   .timeout_seconds = 30,
+                                  .secret = slice_text("whsec_abc"),
                                   .max_in_flight = 16},
                       .created_ms = 1700000000123,
                       .paused = true,
@@ -170,11 +199,35 @@ static void on_publisher_delete(void *context, uint64_t ticket, uint32_t id)
     answer(context, ticket, (struct backend_result){0});
 }
 
-static void on_publisher_pause(void *context, uint64_t ticket, uint32_t id,
-                               bool paused)
+static uint32_t on_publisher_faults(void *context,
+                                    const struct publisher_options *options,
+                                    struct backend_fault *faults)
 {
-    NOTE((struct fake_backend *)context, "%s %u\n", paused ? "pause" : "resume",
-         id);
+    (void)context;
+    if (!slice_is(options->target, "http://forbidden/"))
+        return 0;
+    faults[0] = (struct backend_fault){.field = "target", .text = "is refused"};
+    return 1;
+}
+
+static void on_publisher_change(void *context, uint64_t ticket,
+                                const struct backend_publisher_change *change)
+{
+    NOTE((struct fake_backend *)context, "change %u\n", change->id);
+    answer_publisher(context, ticket);
+}
+
+static void on_publisher_rotate(void *context, uint64_t ticket, uint32_t id)
+{
+    NOTE((struct fake_backend *)context, "rotate %u\n", id);
+    answer_publisher(context, ticket);
+}
+
+static void on_publisher_pause(void *context, uint64_t ticket, uint32_t id,
+                               bool paused, struct slice reason)
+{
+    NOTE((struct fake_backend *)context, "%s %u%.*s\n",
+         paused ? "pause" : "resume", id, (int)reason.length, reason.data);
     answer_publisher(context, ticket);
 }
 
@@ -214,7 +267,61 @@ static void on_message_get(void *context, uint64_t ticket,
         .topic = slice_text("orders"),
         .deliveries = deliveries,
         .delivery_count = 2};
-    answer(context, ticket, (struct backend_result){.message = &view});
+    answer(context, ticket,
+           (struct backend_result){.messages = &view, .count = 1});
+}
+
+static void on_message_list(void *context, uint64_t ticket,
+                            enum backend_consistency consistency,
+                            const struct backend_search *search)
+{
+    static struct message_view view;
+    note_consistency(context, consistency);
+    NOTE((struct fake_backend *)context, "list %.*s %u %d %.*s %llu %u\n",
+         (int)search->topic.length, search->topic.data, search->publisher_id,
+         search->any_state ? -1 : (int)search->state, (int)search->key.length,
+         search->key.data, (unsigned long long)search->before, search->limit);
+    view = (struct message_view){
+        .message = {.id = 5,
+                    .received_ms = 1700000000123,
+                    .payload = slice_text("\"\xc3\xa9\"")},
+        .topic = slice_text("orders")};
+    answer(context, ticket,
+           (struct backend_result){.messages = &view, .count = 1, .next = 5});
+}
+
+static void on_message_explain(void *context, uint64_t ticket,
+                               enum backend_consistency consistency,
+                               uint64_t id, uint32_t publisher_id)
+{
+    static struct backend_explanation explanation;
+    struct fake_backend *fake = context;
+    note_consistency(context, consistency);
+    NOTE(fake, "explain %llu %u\n", (unsigned long long)id, publisher_id);
+    explanation = fake->explanation;
+    answer(context, ticket,
+           (struct backend_result){.explanation = &explanation,
+                                   .activities = &activity});
+}
+
+static void on_message_decide(struct fake_backend *fake, uint64_t ticket,
+                              const char *what, uint64_t id,
+                              uint32_t publisher_id)
+{
+    NOTE(fake, "%s %llu %u\n", what, (unsigned long long)id, publisher_id);
+    on_message_get(fake, ticket, BACKEND_LINEARIZABLE, id);
+}
+
+static void on_message_retry(void *context, uint64_t ticket, uint64_t id,
+                             uint32_t publisher_id)
+{
+    on_message_decide(context, ticket, "retry", id, publisher_id);
+}
+
+static void on_message_discard(void *context, uint64_t ticket, uint64_t id,
+                               uint32_t publisher_id)
+{
+    on_message_decide(context, ticket, "discard", id, publisher_id);
 }
 
 static uint64_t on_id_space(void *context)
@@ -228,11 +335,15 @@ static void on_status(void *context, struct backend_status *ret_status)
     *ret_status = ((struct fake_backend *)context)->status;
 }
 
-static void on_metrics(void *context, struct backend_metrics *ret_metrics)
+static void on_metrics(void *context, uint64_t ticket)
 {
-    (void)context;
-    *ret_metrics = (struct backend_metrics){.messages_published = 42,
-                                            .log_sync_us = 1500000};
+    static const struct backend_metrics metrics = {.messages_published = 42,
+                                                   .log_sync_us = 1500000};
+    answer(context, ticket,
+           (struct backend_result){.metrics = &metrics,
+                                   .count = 1,
+                                   .publishers = publisher(),
+                                   .activities = &activity});
 }
 
 void fake_init(struct fake_backend *fake)
@@ -304,6 +415,16 @@ struct backend fake_backend(struct fake_backend *fake)
         .publish = on_publish,
         .topic_create = on_topic_create,
         .topic_list = on_topic_list,
+        .topic_get = on_topic_get,
+        .topic_change = on_topic_change,
+        .topic_delete = on_topic_delete,
+        .publisher_faults = on_publisher_faults,
+        .publisher_change = on_publisher_change,
+        .publisher_rotate = on_publisher_rotate,
+        .message_list = on_message_list,
+        .message_explain = on_message_explain,
+        .message_retry = on_message_retry,
+        .message_discard = on_message_discard,
         .publisher_create = on_publisher_create,
         .publisher_list = on_publisher_list,
         .publisher_get = on_publisher_get,

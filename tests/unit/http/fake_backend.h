@@ -22,6 +22,7 @@ struct fake_backend {
     const char *field;
     bool replayed; /* So are the next publishes. */
     struct backend_status status;
+    struct backend_explanation explanation; /* Of the next questions. */
     uint64_t next_id;
     uint32_t list_total; /* Elements of its lists. */
     void *server;

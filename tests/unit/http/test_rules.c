@@ -160,18 +160,20 @@ static void test_pages(void **state)
         {"limit=-1", 400, 0},
         {"limit=1e3", 400, 0},
         {"cursor=x", 400, 0},
-        {"cursor=p00000001", 400, 0},
-        {"cursor=t0000000g", 400, 0},
+        {"cursor=p0000000000000001", 400, 0},
+        {"cursor=t000000000000000g", 400, 0},
         {"cursor=", 400, 0},
+        {"cursor=t0000000100000000", 400, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct arena arena = {0};
         struct query_string query;
         struct problem problem = {0};
-        uint32_t after, limit;
+        uint64_t after;
+        uint32_t limit;
         query_string_parse(slice_text(cases[i].text), "limit,cursor", &arena,
                            &query, &problem);
-        query_string_page(&query, 't', &after, &limit, &problem);
+        query_string_page(&query, 't', UINT32_MAX, &after, &limit, &problem);
         assert_int_equal(problem.status, cases[i].status);
         if (problem.status == 0)
             assert_int_equal(limit, cases[i].limit);
@@ -182,9 +184,10 @@ static void test_pages(void **state)
     struct arena arena = {0};
     struct query_string query;
     struct problem problem = {0};
-    uint32_t after, limit;
+    uint64_t after;
+    uint32_t limit;
     query_string_parse(slice_text(text), "cursor", &arena, &query, &problem);
-    query_string_page(&query, 't', &after, &limit, &problem);
+    query_string_page(&query, 't', UINT32_MAX, &after, &limit, &problem);
     assert_int_equal(problem.status, 0);
     assert_int_equal(after, 4000000000u);
     arena_close(&arena);

@@ -228,6 +228,7 @@ static void test_topics(void **state)
                 "\"recovery_enabled\":false,\"retention_seconds\":null,"
                 "\"max_backlog_bytes\":null,\"indexed_fields\":[],"
                 "\"created_at\":\"2023-11-14T22:13:20.123Z\",\"messages\":5,"
+                "\"scheduled\":0,\"bytes\":0,"
                 "\"publishers\":2,\"recovery\":null}}");
     house.fake.code = ERR_EXISTS;
     house.fake.field = "name";
@@ -321,6 +322,207 @@ static void test_publishers(void **state)
            409);
 }
 
+static void test_publisher_secrets(void **state)
+{
+    (void)state;
+    static const char create[] =
+        "{\"topic\":\"orders\",\"target\":\"http://h/x\",\"type\":\"http\","
+        "\"active\":true,\"secret\":\"whsec_abc\"}";
+    expect("POST", "/api/publishers", create, 201);
+    assert_non_null(strstr(last, "\"secret\":\"whsec_abc\""));
+    expect("GET", "/api/publishers/7", "", 200);
+    assert_non_null(strstr(last, "\"secret\":\"***\""));
+    expect("GET", "/api/publishers", "", 200);
+    assert_null(strstr(last, "whsec_abc"));
+    expect("POST", "/api/publishers/7/pause", "", 200);
+    assert_null(strstr(last, "whsec_abc"));
+    expect("POST", "/api/publishers/7/rotate-secret", "", 200);
+    assert_non_null(strstr(last, "\"secret\":\"whsec_abc\""));
+    expect("PATCH", "/api/publishers/7", "{\"max_attempts\":3}", 200);
+    assert_null(strstr(last, "whsec_abc"));
+}
+
+static void test_publisher_changes(void **state)
+{
+    (void)state;
+    expect("PATCH", "/api/publishers/7", "{\"max_attempts\":3}", 200);
+    expect("POST", "/api/publishers/7/pause", "{\"reason\":\" why\"}", 200);
+    expect("POST", "/api/publishers/7/rotate-secret", "{}", 200);
+    expect_log("change 7\npause 7 why\nrotate 7\n");
+    expect("PATCH", "/api/publishers/7", "{\"max_atempts\":3}", 400);
+    assert_non_null(strstr(last, "\"pointer\":\"/max_atempts\""));
+    expect("PATCH", "/api/publishers/7", "{\"topic\":\"t\"}", 400);
+    expect("PATCH", "/api/publishers/7", "{\"target\":\"http://forbidden/\"}",
+           400);
+    assert_non_null(strstr(last, "\"target\":[\"is refused\"]"));
+    expect("PATCH", "/api/publishers/7", "{", 400);
+    expect("POST", "/api/publishers/7/resume", "{\"a\":1}", 400);
+    expect("POST", "/api/publishers",
+           "{\"topic\":\"t\",\"type\":\"http\",\"target\":"
+           "\"http://forbidden/\",\"active\":7}",
+           400);
+    assert_non_null(strstr(last, "\"active\":[\"is invalid\"]"));
+    assert_non_null(strstr(last, "\"target\":[\"is refused\"]"));
+    expect("POST", "/api/publishers",
+           "{\"topic\":\"t\",\"type\":\"http\",\"target\":\"http://h/\","
+           "\"active\":true,\"filter\":{\"payload\":{\"no\":1}}}",
+           400);
+    assert_non_null(strstr(last, "\"pointer\":\"/filter/payload/no\""));
+    expect_log("");
+}
+
+static void test_topic_changes(void **state)
+{
+    (void)state;
+    expect("GET", "/api/topics/orders", "", 200);
+    expect("GET", "/api/topics/orders/?consistency=local", "", 200);
+    expect("PATCH", "/api/topics/orders", "{\"max_backlog_bytes\":5}", 200);
+    expect("DELETE", "/api/topics/orders", "", 204);
+    expect("DELETE", "/api/topics/orders?force=true", "", 204);
+    expect_log("topic get orders\nlocal\ntopic get orders\n"
+               "topic change orders 8\n"
+               "topic delete orders\ntopic delete orders by force\n");
+    expect("DELETE", "/api/topics/orders?force=yes", "", 400);
+    expect("PATCH", "/api/topics/orders", "{\"name\":\"x\"}", 400);
+    house.fake.code = ERR_NOT_FOUND;
+    expect("GET", "/api/topics/nothing", "", 404);
+}
+
+static void test_message_list(void **state)
+{
+    (void)state;
+    expect("GET",
+           "/api/messages?topic=orders&publisher=7&state=dead&key=a%20b&limit=3"
+           "&cursor=m0000000000000010",
+           "", 200);
+    expect_log("list orders 7 4 a b 16 3\n");
+    assert_non_null(strstr(last, "\"preview\":\"\\\"\xc3\xa9\\\"\""));
+    assert_null(strstr(last, "\"payload\""));
+    assert_non_null(strstr(last, "\"next_cursor\":\"m0000000000000005\""));
+    expect("GET", "/api/messages", "", 200);
+    expect_log("list  0 -1  0 50\n");
+    static const char *const wrong[] = {
+        "state=lost",
+        "publisher=x",
+        "publisher=4294967296",
+        "topic=a%20b",
+        "key=a",
+        "key=&topic=orders",
+        "limit=0",
+        "cursor=t0000000000000010",
+        "colour=red",
+        "attr.=x",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "/api/messages?%s", wrong[i]);
+        expect("GET", path, "", 400);
+        assert_non_null(strstr(last, "\"parameter\":\""));
+    }
+    expect_log("");
+    house.fake.code = ERR_NOT_FOUND;
+    house.fake.field = "topic";
+    expect("GET", "/api/messages?topic=nothing", "", 400);
+    assert_non_null(strstr(last, "\"parameter\":\"topic\""));
+}
+
+static void expect_reason(struct explain facts, const char *reason,
+                          const char *text)
+{
+    char wanted[512];
+    facts.message.id = 42;
+    facts.publisher.publisher.id = 7;
+    house.fake.explanation.facts = facts;
+    expect("GET", "/api/messages/42/explain?publisher=7", "", 200);
+    snprintf(wanted, sizeof wanted, "\"reason\":\"%s\",\"text\":\"%s\"", reason,
+             text);
+    if (strstr(last, wanted) == NULL)
+        fail_msg("%s is not in %s", wanted, answer_body(last));
+}
+
+static void test_explain(void **state)
+{
+    (void)state;
+    struct explain facts = {.reason = REASON_DELIVERED,
+                            .since_ms = 1700000000123};
+    expect_reason(facts, "delivered",
+                  "It was delivered at 2023-11-14T22:13:20.123Z.");
+    facts = (struct explain){
+        .reason = REASON_PAUSED,
+        .publisher.publisher = {.pause_reason = slice_text("holiday"),
+                                .paused_ms = 1700000000123}};
+    expect_reason(facts, "paused",
+                  "The publisher is paused (holiday) since "
+                  "2023-11-14T22:13:20.123Z and holds its messages until it is "
+                  "resumed.");
+    facts = (struct explain){
+        .reason = REASON_CIRCUIT_OPEN,
+        .next_attempt_ms = 1700000001123,
+        .publisher.circuit = {.state = CIRCUIT_OPEN,
+                              .since_ms = 1700000000123,
+                              .error = {.number = 3,
+                                        .class = ATTEMPT_CONNECT,
+                                        .response = slice_text("refused")}}};
+    expect_reason(facts, "circuit_open",
+                  "The target fails, so that the circuit is open since "
+                  "2023-11-14T22:13:20.123Z: connect (refused); the next probe "
+                  "is due at 2023-11-14T22:13:21.123Z.");
+    facts = (struct explain){.reason = REASON_WAITING_FOR_KEY,
+                             .blocking_id = 41,
+                             .message.key = slice_text("k")};
+    expect_reason(facts, "waiting_for_key",
+                  "It waits behind message 41 of the same key \\\"k\\\", which "
+                  "is not settled yet.");
+    facts = (struct explain){.reason = REASON_QUEUED, .ahead = 1};
+    expect_reason(facts, "queued", "It is queued, with 1 message before it.");
+    facts =
+        (struct explain){.reason = REASON_DEAD,
+                         .since_ms = 1700000000123,
+                         .delivery = {.state = DELIVERY_DEAD,
+                                      .attempts = 2,
+                                      .history = {{.number = 2,
+                                                   .class = ATTEMPT_HTTP_5XX,
+                                                   .status = 500}},
+                                      .history_count = 1}};
+    expect_reason(facts, "dead",
+                  "It was given up as dead at 2023-11-14T22:13:20.123Z after 2 "
+                  "attempts: the target answered 500.");
+    house.fake.explanation.verdict = (struct filter_verdict){
+        .clause = "/attributes/kind", .text = "attribute is missing"};
+    facts = (struct explain){.reason = REASON_FILTERED};
+    expect_reason(facts, "filtered",
+                  "The publisher's filter does not want it: at "
+                  "/attributes/kind, attribute is missing.");
+    expect("GET", "/api/messages/42/explain", "", 400);
+    assert_non_null(strstr(last, "\"parameter\":\"publisher\""));
+    expect("GET", "/api/messages/x/explain?publisher=7", "", 400);
+}
+
+static void test_decisions(void **state)
+{
+    (void)state;
+    expect("POST", "/api/messages/42/retry", "", 200);
+    expect("POST", "/api/messages/42/discard", "{\"publisher\":7}", 200);
+    expect_log("retry 42 0\nmessage 42\ndiscard 42 7\nmessage 42\n");
+    expect("POST", "/api/messages/42/retry", "{\"publishers\":7}", 400);
+    expect("POST", "/api/messages/0/retry", "{}", 400);
+    house.fake.code = ERR_CONFLICT;
+    expect("POST", "/api/messages/42/retry", "{}", 409);
+}
+
+static void test_schedule(void **state)
+{
+    (void)state;
+    expect("POST", "/api/schedule_messages/",
+           "{\"topic\":\"t\",\"payload\":1,\"attributes\":{},\"schedule_at\":"
+           "\"2026-01-02 03:04:05.5\"}",
+           201);
+    expect_body("{\"id\":42}");
+    expect("POST", "/api/schedule_messages",
+           "{\"topic\":\"t\",\"payload\":1,\"attributes\":{}}", 400);
+    assert_non_null(strstr(last, "\"schedule_at\":[\"can't be blank\"]"));
+}
+
 static void test_messages(void **state)
 {
     (void)state;
@@ -391,7 +593,9 @@ static void test_wrong_addresses(void **state)
     expect("PUT", "/api/topics", "{}", 405);
     assert_non_null(strcasestr(last, "\r\nallow: POST, GET, HEAD\r\n"));
     expect("GET", "/api/backup", "", 501);
-    expect("GET", "/api/messages?state=dead", "", 501);
+    expect("GET", "/api/messages?received_from=2026-01-01T00:00:00Z", "", 501);
+    expect("GET", "/api/messages?attr.kind=a&q=x", "", 501);
+    assert_non_null(strstr(last, "\"parameter\":\"attr.kind\""));
     expect("GET", "http://other/api/topics", "", 200);
     expect("GET", "http://other", "", 200);
 }
@@ -433,6 +637,13 @@ int main(void)
         TEST(test_topics),
         TEST(test_lists_have_pages),
         TEST(test_publishers),
+        TEST(test_publisher_secrets),
+        TEST(test_publisher_changes),
+        TEST(test_topic_changes),
+        TEST(test_message_list),
+        TEST(test_explain),
+        TEST(test_decisions),
+        TEST(test_schedule),
         TEST(test_messages),
         TEST(test_probes),
         TEST(test_cluster_metrics_and_page),

@@ -1,0 +1,128 @@
+/* The shape of a publisher. */
+#include "http/publisher_options.h"
+#include "http/resources.h"
+
+#include "base/clock.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* Its state, why, since when, and when it is tried again. */
+struct standing {
+    const char *state;
+    struct slice reason;
+    uint64_t since_ms;
+    uint64_t next_ms;
+};
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Of several things that hold a publisher the one is told that must go
+ * first, as `explain` does. */
+static struct standing standing_of(const struct publisher_view *view,
+                                   const struct publisher_activity *activity,
+                                   uint64_t now_ms)
+{
+    const struct publisher *publisher = &view->publisher;
+    if (publisher->paused)
+        return (struct standing){"paused", publisher->pause_reason,
+                                 publisher->paused_ms, 0};
+    if (view->circuit.state == CIRCUIT_OPEN)
+        return (struct standing){"circuit_open", view->circuit.error.response,
+                                 view->circuit.since_ms,
+                                 view->circuit.next_probe_ms};
+    if (view->throttled_until_ms > now_ms)
+        return (struct standing){
+            "throttled", slice_text("the target said Retry-After"),
+            view->counts.last_error_ms, view->throttled_until_ms};
+    struct standing standing = {
+        .state = "active",
+        .since_ms = later(publisher->created_ms, view->circuit.since_ms),
+        .next_ms = view->first_due_ms};
+    if (activity->limited_until_ms > now_ms) {
+        standing.state = "throttled";
+        standing.reason = slice_text("rate_limit_per_second");
+        standing.next_ms = activity->limited_until_ms;
+    }
+    return standing;
+}
+
+const char *publisher_state(const struct publisher_view *view,
+                            const struct publisher_activity *activity,
+                            uint64_t now_ms)
+{
+    return standing_of(view, activity, now_ms).state;
+}
+
+static void write_state(struct json_writer *json,
+                        const struct publisher_view *view,
+                        const struct publisher_activity *activity)
+{
+    struct standing standing = standing_of(view, activity, clock_wall_ms());
+    json_member_boolean(json, "active", !view->publisher.paused);
+    json_member_string(json, "state", standing.state);
+    json_member_text_or_null(json, "state_reason", standing.reason);
+    json_member_time(json, "state_since", standing.since_ms);
+    json_member_time(json, "next_attempt_at", standing.next_ms);
+}
+
+static void write_counts(struct json_writer *json,
+                         const struct publisher_counts *counts)
+{
+    json_member_u64(json, "backlog", counts->backlog);
+    json_member_u64(json, "retrying", counts->retrying);
+    json_member_u64(json, "parked", counts->parked);
+    json_member_u64(json, "scheduled", counts->scheduled);
+    json_member_u64(json, "dead", counts->dead);
+    json_member_u64(json, "ambiguous", counts->ambiguous);
+    json_member_u64(json, "discarded", counts->discarded);
+    json_member_u64(json, "delivered", counts->delivered);
+    json_member_u64(json, "filtered", counts->filtered);
+    json_member_time(json, "oldest_undelivered_at",
+                     counts->oldest_undelivered_ms);
+    json_member_time(json, "last_delivered_at", counts->last_delivered_ms);
+    json_write_name(json, "last_error");
+    if (counts->last_error_ms == 0)
+        json_write_null(json);
+    else
+        attempt_write_error(json, &counts->last_error, counts->last_error_ms);
+}
+
+/* Only the leader's delivery knows these. */
+static void write_activity(struct json_writer *json,
+                           const struct publisher_activity *activity)
+{
+    if (!activity->known) {
+        json_member_null(json, "in_flight");
+        json_member_null(json, "rate_per_second");
+        return;
+    }
+    char rate[48];
+    double value =
+        isfinite(activity->rate_per_second) ? activity->rate_per_second : 0.0;
+    int length = snprintf(rate, sizeof rate, "%.2f", value);
+    json_member_u64(json, "in_flight", activity->in_flight);
+    json_write_name(json, "rate_per_second");
+    json_write_raw(json, slice_of(rate, (size_t)length));
+}
+
+void publisher_write(struct json_writer *json,
+                     const struct backend_result *result, uint32_t index,
+                     bool clear)
+{
+    static const struct publisher_activity unknown = {.known = false};
+    const struct publisher_view *view = &result->publishers[index];
+    const struct publisher_activity *activity =
+        result->activities == NULL ? &unknown : &result->activities[index];
+    json_member_u64(json, "id", view->publisher.id);
+    json_member_text(json, "topic", view->publisher.topic);
+    publisher_options_write(json, &view->publisher.options, clear);
+    write_state(json, view, activity);
+    json_member_time(json, "created_at", view->publisher.created_ms);
+    json_member_time(json, "updated_at", view->publisher.updated_ms);
+    write_counts(json, &view->counts);
+    write_activity(json, activity);
+}

@@ -1,0 +1,98 @@
+/* Replays: what has gone through is sent once more. */
+#include "http/resources.h"
+
+static const char *state_text(enum replay_state state)
+{
+    static const char *const texts[] = {[REPLAY_RUNNING] = "running",
+                                        [REPLAY_DONE] = "done",
+                                        [REPLAY_CANCELLED] = "cancelled"};
+    return texts[state];
+}
+
+/* How many match is known once all were looked at. */
+static void write_replay(struct json_writer *json, const struct replay *replay)
+{
+    json_write_begin(json, '{');
+    json_member_u64(json, "id", replay->id);
+    json_member_u64(json, "publisher", replay->publisher_id);
+    json_member_string(json, "state", state_text(replay->state));
+    if (replay->state == REPLAY_RUNNING)
+        json_member_null(json, "matched");
+    else
+        json_member_u64(json, "matched", replay->matched);
+    json_member_u64(json, "done", replay->done);
+    json_member_time(json, "started_at", replay->started_ms);
+    json_member_time(json, "ended_at", replay->ended_ms);
+    json_write_end(json, '}');
+}
+
+static void send_one(struct request *request,
+                     const struct backend_result *result, int status)
+{
+    struct json_writer json = request_data_begin(request);
+    write_replay(&json, result->replay);
+    request_data_send(request, &json, status);
+}
+
+static void on_one(struct request *request, const struct backend_result *result)
+{
+    send_one(request, result, 200);
+}
+
+static void on_started(struct request *request,
+                       const struct backend_result *result)
+{
+    send_one(request, result, 202);
+}
+
+static void on_tried(struct request *request,
+                     const struct backend_result *result)
+{
+    struct json_writer json = request_data_begin(request);
+    json_write_begin(&json, '{');
+    json_member_u64(&json, "matched", result->id);
+    json_member_boolean(&json, "complete", !result->incomplete);
+    json_write_name(&json, "sample");
+    json_write_begin(&json, '[');
+    for (uint32_t i = 0; i < result->count; i++)
+        message_write(&json, &result->messages[i], result->id_space,
+                      MESSAGE_LISTED);
+    json_write_end(&json, ']');
+    json_write_end(&json, '}');
+    request_data_send(request, &json, 200);
+}
+
+void replay_start(struct request *request)
+{
+    const struct backend *backend = request_backend(request);
+    struct problem problem = {0};
+    struct backend_replay replay;
+    uint32_t id;
+    if (!request_small_id(request, &id))
+        return;
+    request_body_replay(request->body, &request->arena, &problem, &replay);
+    if (request_failed(request, &problem))
+        return;
+    replay.publisher_id = id;
+    backend->replay_start(
+        backend->context,
+        request_wait(request, replay.dry_run ? on_tried : on_started), &replay);
+}
+
+void replay_get(struct request *request)
+{
+    const struct backend *backend = request_backend(request);
+    uint32_t id;
+    if (request_small_id(request, &id))
+        backend->replay_get(backend->context, request_wait(request, on_one),
+                            request->consistency, id);
+}
+
+void replay_cancel(struct request *request)
+{
+    const struct backend *backend = request_backend(request);
+    uint32_t id;
+    if (request_small_id(request, &id))
+        backend->replay_cancel(backend->context, request_wait(request, on_one),
+                               id);
+}

@@ -1,0 +1,190 @@
+/* Messages that are there: one, a list, why one is where it is, and what a
+ * person has decided about it. */
+#include "service_inside.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+static int run_message(struct service_read *read, struct view *view,
+                       struct error *error)
+{
+    struct message_view *message =
+        arena_take(&read->job.arena, sizeof *message);
+    read->result.count = 1;
+    read->result.messages = message;
+    return query_message(view, read->id, &read->job.arena, message, error);
+}
+
+void service_message_get(void *context, uint64_t ticket,
+                         enum backend_consistency consistency, uint64_t id)
+{
+    struct service_read *read = service_read_new(context, ticket, run_message);
+    read->id = id;
+    service_read_submit(read, consistency);
+}
+
+/* ---- Lists ---- */
+
+static int run_list(struct service_read *read, struct view *view,
+                    struct error *error)
+{
+    struct message_page page;
+    int rc =
+        query_messages(view, &read->search, &read->job.arena, &page, error);
+    read->result.messages = page.messages;
+    read->result.count = page.count;
+    read->result.next = page.next;
+    return rc;
+}
+
+void service_message_list(void *context, uint64_t ticket,
+                          enum backend_consistency consistency,
+                          const struct backend_search *search)
+{
+    struct service *service = context;
+    const struct catalog *catalog = service->parts.catalog;
+    struct service_read *read = service_read_new(service, ticket, run_list);
+    const struct topic *topic = catalog_topic_named(catalog, search->topic);
+    if (search->topic.length > 0 && topic == NULL) {
+        read->result.code = ERR_NOT_FOUND;
+        read->result.field = "topic";
+        reads_return(service->parts.reads, &read->job);
+        return;
+    }
+    read->missing = "publisher";
+    read->data = memory_new(search->key.length + 1);
+    if (search->key.length > 0)
+        memcpy(read->data, search->key.data, search->key.length);
+    read->search = (struct message_query){
+        .topic_id = topic == NULL ? 0 : topic->id,
+        .publisher_id = search->publisher_id,
+        .any_state = search->any_state,
+        .state = search->state,
+        .key = slice_of(read->data, search->key.length),
+        .before = search->before,
+        .limit = search->limit,
+    };
+    service_read_submit(read, consistency);
+}
+
+/* ---- Explanations ---- */
+
+/* Which clause did not match; none, when the filter is another one now. */
+static void explain_filter(const struct explain *facts,
+                           struct filter_verdict *verdict)
+{
+    struct filter *filter = NULL;
+    struct filter_error fault;
+    struct slice text = facts->publisher.publisher.options.filter;
+    if (text.length == 0 || filter_compile(text, &filter, &fault) != 0)
+        return;
+    filter_explain(filter, facts->message.attributes, facts->message.payload,
+                   verdict);
+    filter_unref(filter);
+}
+
+static int run_explain(struct service_read *read, struct view *view,
+                       struct error *error)
+{
+    struct backend_explanation *explanation =
+        arena_take(&read->job.arena, sizeof *explanation);
+    memset(explanation, 0, sizeof *explanation);
+    explanation->now_ms = read->now_ms;
+    int rc = query_explain(view, read->id, read->publisher_id, read->now_ms,
+                           &read->job.arena, &explanation->facts, error);
+    if (rc == 0 && explanation->facts.reason == REASON_FILTERED)
+        explain_filter(&explanation->facts, &explanation->verdict);
+    read->result.explanation = explanation;
+    return rc;
+}
+
+void service_message_explain(void *context, uint64_t ticket,
+                             enum backend_consistency consistency, uint64_t id,
+                             uint32_t publisher_id)
+{
+    struct service_read *read = service_read_new(context, ticket, run_explain);
+    read->id = id;
+    read->publisher_id = publisher_id;
+    service_read_submit(read, consistency);
+}
+
+/* ---- Decisions ---- */
+
+static const char *conflict_text(enum command_type type, int code)
+{
+    if (code == ERR_BUSY)
+        return "The message is being sent at this moment: its outcome "
+               "decides.";
+    return type == COMMAND_RETRY
+               ? "Nothing of this message can be tried again: it waits for its "
+                 "turn or its time, was filtered, or is delivered (a replay "
+                 "sends it once more)."
+               : "Nothing of this message can be discarded: it is delivered or "
+                 "filtered, or waits for the time that it is scheduled for.";
+}
+
+static void decided(struct service *service, enum command_type type,
+                    uint64_t ticket, int code, uint64_t index,
+                    const struct command_result *result)
+{
+    if (code == 0 &&
+        (result->code == ERR_BUSY || result->code == ERR_CONFLICT)) {
+        struct backend_result answered = {
+            .ticket = ticket,
+            .code = ERR_CONFLICT,
+            .detail = conflict_text(type, result->code)};
+        service_answer(service, &answered);
+        return;
+    }
+    if (service_failed(service, ticket, code, result, NULL))
+        return;
+    struct service_read *read = service_read_new(service, ticket, run_message);
+    read->id = result->id;
+    service_read_behind(read, index);
+}
+
+static void on_retried(void *context, uint64_t ticket, int code, uint64_t index,
+                       const struct command_result *result)
+{
+    decided(context, COMMAND_RETRY, ticket, code, index, result);
+}
+
+static void on_discarded(void *context, uint64_t ticket, int code,
+                         uint64_t index, const struct command_result *result)
+{
+    decided(context, COMMAND_DISCARD, ticket, code, index, result);
+}
+
+static void decide(struct service *service, uint64_t ticket,
+                   enum command_type type, uint64_t id, uint32_t publisher_id,
+                   proposal_done done)
+{
+    const char *field = NULL;
+    int rc = service_change_check(service);
+    if (rc == 0 && publisher_id != 0 &&
+        catalog_publisher(service->parts.catalog, publisher_id) == NULL) {
+        rc = ERR_NOT_FOUND;
+        field = "publisher";
+    }
+    if (rc != 0) {
+        service_refuse(service, ticket, rc, field, NULL);
+        return;
+    }
+    struct command_decision decision = {.message_id = id,
+                                        .publisher_id = publisher_id};
+    command_decision_encode(proposer_begin(service->parts.proposer), type,
+                            clock_wall_ms(), 0, &decision);
+    proposer_end(service->parts.proposer, done, service, ticket);
+}
+
+void service_message_retry(void *context, uint64_t ticket, uint64_t id,
+                           uint32_t publisher_id)
+{
+    decide(context, ticket, COMMAND_RETRY, id, publisher_id, on_retried);
+}
+
+void service_message_discard(void *context, uint64_t ticket, uint64_t id,
+                             uint32_t publisher_id)
+{
+    decide(context, ticket, COMMAND_DISCARD, id, publisher_id, on_discarded);
+}
