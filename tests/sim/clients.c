@@ -341,9 +341,10 @@ static void on_step(struct event *event)
     free(call);
     if (client->waiting)
         return;
-    bool busy =
-        client->deed != DEED_NONE ||
-        (is_operator(client) ? begin_operation(client) : begin_publish(client));
+    bool busy = client->deed != DEED_NONE;
+    if (!busy && !world->clients.still)
+        busy = is_operator(client) ? begin_operation(client)
+                                   : begin_publish(client);
     if (busy)
         try_now(client);
     else

@@ -45,6 +45,7 @@ struct client {
 struct clients {
     struct client clients[CLIENTS_MAX + 1]; /* The last is the operator. */
     uint32_t count;
+    bool still; /* Nobody begins anything. */
     uint64_t next_token;
     uint32_t topics_made;
     uint32_t publishers_made;

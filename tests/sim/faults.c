@@ -232,9 +232,9 @@ static void on_fault(struct event *event)
         disturb_disk(world);
     else if (kind < 75)
         partition(world);
-    else if (kind < 85)
+    else if (kind < 83)
         hand_over(world);
-    else if (kind < 90)
+    else if (kind < 93)
         state_members(world);
     else
         change_mood(world);

@@ -63,30 +63,12 @@ unsigned __wrap_guard_trim(uint64_t prev_index, unsigned count,
                : __real_guard_trim(prev_index, count, commit_index);
 }
 
-uint64_t __real_guard_commit(uint64_t own, uint64_t core);
-uint64_t __wrap_guard_commit(uint64_t own, uint64_t core);
-uint64_t __wrap_guard_commit(uint64_t own, uint64_t core)
-{
-    return mutant_now == MUTANT_B6 ? core : __real_guard_commit(own, core);
-}
-
 uint64_t __real_guard_refusal_term(uint64_t answer, uint64_t current);
 uint64_t __wrap_guard_refusal_term(uint64_t answer, uint64_t current);
 uint64_t __wrap_guard_refusal_term(uint64_t answer, uint64_t current)
 {
     return mutant_now == MUTANT_B7 ? answer
                                    : __real_guard_refusal_term(answer, current);
-}
-
-bool __real_guard_counts_vote(bool is_candidate, bool in_pre_vote,
-                              const struct raft_request_vote_result *result);
-bool __wrap_guard_counts_vote(bool is_candidate, bool in_pre_vote,
-                              const struct raft_request_vote_result *result);
-bool __wrap_guard_counts_vote(bool is_candidate, bool in_pre_vote,
-                              const struct raft_request_vote_result *result)
-{
-    return mutant_now == MUTANT_B8 ||
-           __real_guard_counts_vote(is_candidate, in_pre_vote, result);
 }
 
 bool __real_guard_takes_rejection(uint64_t current_term, uint64_t match_index,

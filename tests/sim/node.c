@@ -169,8 +169,6 @@ static void mutate(struct node *node)
     struct replica *replica = node->replica;
     if (node->world->options.mutant == MUTANT_FORGET_PROMISE)
         replica->promise_until_ms = 0;
-    if (node->world->options.mutant == MUTANT_DISTURB_ALWAYS)
-        replica->disrupt_term = raft_current_term(&replica->raft) + 1;
 }
 
 void node_receive(struct node *node, unsigned from,

@@ -136,7 +136,7 @@ static void ask(struct node *node)
         return;
     node->transfer.asked = true;
     trace(node->world, TRACE_ASKED, node->id, to, node->abdication.drained, 0);
-    oracle_asked(node, (unsigned)to - 1);
+    oracle_asked(node);
 }
 
 void node_transfer_step(struct node *node)

@@ -77,8 +77,10 @@ void oracle_said(struct node *node, const struct raft_message *message)
     if (message->type == RAFT_REQUEST_VOTE_RESULT && vote->vote_granted &&
         !vote->pre_vote)
         check_vote(node, vote->term, message->server_id);
-    if (message->type == RAFT_APPEND_ENTRIES_RESULT && result->rejected == 0)
+    if (message->type == RAFT_APPEND_ENTRIES_RESULT && result->rejected == 0) {
+        node->world->oracle.acknowledged_index = result->last_log_index;
         check_acknowledgement(node, result->last_log_index);
+    }
 }
 
 void oracle_appends(struct node *node, const struct entry *entries,
@@ -262,9 +264,8 @@ void oracle_leads(struct node *node, uint64_t term)
                        node->id, (unsigned long)term);
 }
 
-void oracle_asked(struct node *node, unsigned heir)
+void oracle_asked(struct node *node)
 {
-    node->world->oracle.heir = heir;
     if (node->abdication.drained)
         node->world->chronicle->drained_term = node->leading_term;
 }

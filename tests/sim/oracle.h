@@ -25,7 +25,7 @@ struct oracle {
     uint64_t leader_of[TERMS_MAX]; /* Life and node; 0: none. */
     uint8_t votes[TERMS_MAX][SIM_NODES];
     uint64_t elected_term; /* The highest in which somebody was elected. */
-    unsigned heir;         /* Who was asked to lead last. */
+    uint64_t acknowledged_index; /* By whoever said something last. */
     uint64_t log_id;
     unsigned founded;
     uint64_t ended_ms[SIM_NODES]; /* When its last life ended. */
@@ -43,8 +43,8 @@ void oracle_appends(struct node *node, const struct entry *entries,
 /* Its replica says that it leads: own barrier committed. */
 void oracle_leads(struct node *node, uint64_t term);
 void oracle_handed(struct node *node, const struct entry *entry);
-void oracle_look(struct node *node); /* After each of its turns. */
-void oracle_asked(struct node *node, unsigned heir);
+void oracle_look(struct node *node);  /* After each of its turns. */
+void oracle_asked(struct node *node); /* Another, to lead. */
 void oracle_crashed(struct node *node);
 
 /* ---- Deliveries ---- */

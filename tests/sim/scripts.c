@@ -38,7 +38,7 @@ static struct node *follower_of(struct world *world, unsigned number)
     for (unsigned i = 0; i < world->count; i++)
         if (&world->nodes[i] != leader && number-- == 0)
             return &world->nodes[i];
-    abort(); /* A script has three nodes at least. */
+    abort(); /* A script has three nodes. */
 }
 
 static void cut(struct world *world, const struct node *from,
@@ -86,7 +86,7 @@ static void run_script(const struct sim_options *options,
 {
     struct world *world = memory_new(sizeof *world);
     struct sim_options three = *options;
-    three.nodes = options->nodes < 3 ? 3 : options->nodes;
+    three.nodes = 3;
     open_calm(world, &three, ret);
     if (!world_is_red(world))
         act(world);
@@ -99,45 +99,27 @@ static void run_script(const struct sim_options *options,
  * before it hears of its leader. */
 static void act_promise(struct world *world)
 {
+    world->clients.still = true; /* So that the rival lacks nothing. */
+    run_for(world, 3000);
     struct node *leader = leader_of(world);
     struct node *voter = follower_of(world, 0);
     struct node *rival = follower_of(world, 1);
     cut(world, leader, rival, true);
     cut(world, rival, leader, true);
-    for (unsigned i = 0; i < 40 && !world_is_red(world); i++) {
-        run_for(world, dice_between(&world->dice, 60, 260));
+    for (unsigned i = 0; i < 10 && !world_is_red(world); i++) {
+        while (!world_is_red(world) &&
+               node_due_ms(rival, replica_deadline_ms(rival->replica)) >
+                   world->timeline.now_ms + 2)
+            run_for(world, 1);
+        cut(world, leader, voter, true);
         node_crash(voter);
         run_for(world, 1);
         node_boot(voter);
+        run_for(world, 60);
+        cut(world, leader, voter, false);
+        run_for(world, 300);
     }
-}
-
-/* Who was asked to lead is not heard in its first term, only in a later one,
- * when the others have long gone on without it. */
-static void act_disturb(struct world *world)
-{
-    for (unsigned i = 0; i < 12 && !world_is_red(world); i++) {
-        struct node *leader = leader_of(world);
-        if (leader == NULL) {
-            run_for(world, 200);
-            continue;
-        }
-        for (unsigned n = 0; n < 2; n++)
-            cut(world, follower_of(world, n), leader, false);
-        node_give_away(leader);
-        uint64_t until = world->timeline.now_ms + 2000;
-        while (!world_is_red(world) && !leader->transfer.asked &&
-               world->timeline.now_ms < until)
-            run_for(world, 1);
-        struct node *heir = &world->nodes[world->oracle.heir];
-        for (unsigned n = 0; n < world->count; n++)
-            if (n != heir->number)
-                cut(world, heir, &world->nodes[n], true);
-        run_for(world, dice_between(&world->dice, 300, 900));
-        for (unsigned n = 0; n < world->count; n++)
-            cut(world, heir, &world->nodes[n], false);
-        run_for(world, 1000);
-    }
+    world->clients.still = false;
 }
 
 /* ---- Messages that come late ---- */
@@ -154,78 +136,53 @@ static struct raft_message append_of(const struct node *to, uint64_t term)
     return message;
 }
 
-/* B1: of a leader's earlier term, when it leads again. */
+/* B1: of a leader's earlier term. The core answers with what happens to stand
+ * in its memory, such as how far another one is. */
 static void act_old_term(struct world *world)
 {
-    for (unsigned i = 0; i < 10 && !world_is_red(world); i++) {
-        struct node *leader = leader_of(world);
-        struct node *follower = follower_of(world, i % 2);
-        run_for(world, 150);
-        if (leader_of(world) != leader || follower->replica == NULL)
-            continue;
+    struct node *leader = leader_of(world);
+    struct node *follower = follower_of(world, 0);
+    cut(world, leader, follower, true);
+    for (unsigned i = 0; i < 40 && !world_is_red(world); i++) {
+        run_for(world, dice_between(&world->dice, 1, 12));
+        if (leader->leading_term == 0)
+            break;
         struct raft_message message =
             append_of(follower, leader->leading_term - 1);
         message.append_entries.prev_log_index = 0;
         message.append_entries.prev_log_term = 0;
         message.append_entries.leader_commit = 0;
         arrive(leader, follower, &message);
+        if (world->oracle.acknowledged_index != 0)
+            oracle_violate(
+                world, "node %u answers an old term as if it were at %lu",
+                follower->id, (unsigned long)world->oracle.acknowledged_index);
     }
-    run_for(world, 500);
 }
 
-/* B6: a heartbeat that knows of fewer commits. */
-static void act_old_commit(struct world *world)
+static void reject(struct node *from, struct node *leader, uint64_t index)
 {
-    for (unsigned i = 0; i < 10 && !world_is_red(world); i++) {
-        run_for(world, 150);
-        struct node *leader = leader_of(world);
-        if (leader == NULL)
-            continue;
-        struct node *follower = follower_of(world, i % 2);
-        struct raft_message message = append_of(follower, leader->leading_term);
-        message.append_entries.leader_commit -= 2;
-        arrive(leader, follower, &message);
-    }
+    struct raft_message message = {.type = RAFT_APPEND_ENTRIES_RESULT};
+    message.append_entries_result.version = 2;
+    message.append_entries_result.term = leader->leading_term;
+    message.append_entries_result.rejected = index;
+    message.append_entries_result.last_log_index = 1;
+    arrive(from, leader, &message);
 }
 
-/* B8: results of votes that nobody waits for any more. */
-static void act_late_votes(struct world *world)
-{
-    uint64_t before = world->result->totals.elections;
-    for (unsigned i = 0; i < 40 && !world_is_red(world); i++) {
-        run_for(world, 60);
-        struct node *leader = leader_of(world);
-        if (leader == NULL)
-            break;
-        struct raft_message message = {.type = RAFT_REQUEST_VOTE_RESULT};
-        struct raft_request_vote_result *result = &message.request_vote_result;
-        result->version = 2;
-        result->term = leader->leading_term + (i & 1u);
-        result->pre_vote = (i & 2u) != 0;
-        result->vote_granted = (i & 4u) != 0;
-        if (i & 8u)
-            arrive(follower_of(world, 0), leader, &message);
-        else
-            arrive(leader, follower_of(world, 1), &message);
-    }
-    if (world->result->totals.elections != before)
-        oracle_violate(world, "late vote results force an election");
-}
-
-/* B12: a rejection from before the follower had what it has. */
+/* B12: rejections from before the follower had what it has. */
 static void act_old_rejection(struct world *world)
 {
     for (unsigned i = 0; i < 20 && !world_is_red(world); i++) {
         run_for(world, 200);
         struct node *leader = leader_of(world);
-        if (leader == NULL)
+        struct node *follower = follower_of(world, i % 2);
+        raft_index match = 0;
+        if (leader == NULL ||
+            raft_match_index(&leader->replica->raft, follower->id, &match) != 0)
             continue;
-        struct raft_message message = {.type = RAFT_APPEND_ENTRIES_RESULT};
-        message.append_entries_result.version = 2;
-        message.append_entries_result.term = leader->leading_term;
-        message.append_entries_result.rejected = 2;
-        message.append_entries_result.last_log_index = 1;
-        arrive(follower_of(world, i % 2), leader, &message);
+        reject(follower, leader, match + 1);
+        reject(follower, leader, match);
     }
 }
 
@@ -245,10 +202,45 @@ static void act_own_term(struct world *world)
         oracle_violate(world, "a leader steps down for its own term");
 }
 
+/* ---- Elections ---- */
+
+static void cut_both(struct world *world, const struct node *a,
+                     const struct node *b, bool is_cut)
+{
+    cut(world, a, b, is_cut);
+    cut(world, b, a, is_cut);
+}
+
+/* B7: of two that are left one has the longer log, the other has voted, two
+ * terms later, for one that is no more. */
+static void act_lost_vote(struct world *world)
+{
+    struct node *leader = leader_of(world);
+    struct node *third = follower_of(world, 0);
+    struct node *behind = follower_of(world, 1);
+    cut_both(world, leader, behind, true);
+    cut_both(world, third, behind, true);
+    run_for(world, 600);
+    world->clients.still = true;
+    run_for(world, 400);
+    cut_both(world, leader, third, true);
+    cut_both(world, third, behind, false);
+    for (unsigned round = 0; round < 2; round++) {
+        uint64_t term = behind->disk.term;
+        if (!third->up)
+            node_boot(third);
+        while (!world_is_red(world) &&
+               (behind->disk.vote != third->id || behind->disk.term == term))
+            run_for(world, 1);
+        node_crash(third);
+    }
+    third->gone = true;
+    cut_both(world, leader, behind, false);
+    world->clients.still = false;
+}
+
 #define SCRIPTS(X)                                                             \
-    X(promise)                                                                 \
-    X(disturb)                                                                 \
-    X(old_term) X(old_commit) X(late_votes) X(old_rejection) X(own_term)
+    X(promise) X(old_term) X(old_rejection) X(own_term) X(lost_vote)
 
 #define X(name)                                                                \
     static void run_##name(const struct sim_options *options,                  \
