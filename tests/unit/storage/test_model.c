@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 enum {
-    STEPS = 2000,
+    STEPS = 1500,
     TWISTED_STEPS = 700,
     HISTORIES = 8,
     DEEP_EVERY = 250,
