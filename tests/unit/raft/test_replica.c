@@ -1,7 +1,5 @@
-/* The replica in simulated clusters of one and of three, and what it does
- * event by event. */
+/* The replica, event by event. Whole clusters of it run in tests/sim. */
 #include "raft/replica.h"
-#include "simulation.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,86 +8,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-enum { SEEDS_ALONE = 150, SEEDS_OF_THREE = 60 };
-
-static void run_seeds(unsigned members, uint64_t seeds)
-{
-    struct simulation_result sum = {.violation = ""};
-    for (uint64_t seed = 1; seed <= seeds; seed++) {
-        struct simulation_result result;
-        const struct simulation_options options = {
-            .members = members, .seed = seed, .milliseconds = 6000};
-        simulation_run(&options, &result);
-        if (result.violation[0] != '\0')
-            fail_msg("seed %lu, %u members: %s", (unsigned long)seed, members,
-                     result.violation);
-        sum.acknowledged += result.acknowledged;
-        sum.crashes += result.crashes;
-        sum.elections += result.elections;
-        sum.transfers += result.transfers;
-        sum.leases += result.leases;
-        sum.forgotten += result.forgotten;
-    }
-    print_message("%u members, seeds 1 to %lu: %lu acknowledged, %lu crashes, "
-                  "%lu elections, %lu transfers, a lease for %lu ms, "
-                  "%lu entries forgotten\n",
-                  members, (unsigned long)seeds,
-                  (unsigned long)sum.acknowledged, (unsigned long)sum.crashes,
-                  (unsigned long)sum.elections, (unsigned long)sum.transfers,
-                  (unsigned long)sum.leases, (unsigned long)sum.forgotten);
-    assert_true(sum.acknowledged > seeds * 100);
-    assert_true(sum.crashes > seeds);
-    assert_true(sum.forgotten > seeds);
-}
-
-static void test_alone_nothing_acknowledged_is_lost(void **state)
-{
-    (void)state;
-    run_seeds(1, SEEDS_ALONE);
-}
-
-static void test_of_three_nothing_acknowledged_is_lost(void **state)
-{
-    (void)state;
-    run_seeds(3, SEEDS_OF_THREE);
-}
-
-/* The oracle sees a broken rule in most seeds, or it is no oracle. */
-static void expect_red(unsigned members, enum simulation_rule broken)
-{
-    unsigned red = 0;
-    char first[200] = "";
-    for (uint64_t seed = 1; seed <= 20; seed++) {
-        struct simulation_result result;
-        const struct simulation_options options = {.members = members,
-                                                   .seed = seed,
-                                                   .milliseconds = 6000,
-                                                   .broken = broken};
-        simulation_run(&options, &result);
-        if (result.violation[0] != '\0' && red++ == 0)
-            memcpy(first, result.violation, sizeof first);
-    }
-    print_message("%u members: %u of 20 seeds are red, first: %s\n", members,
-                  red, first);
-    assert_true(red >= 10);
-}
-
-static void test_acknowledging_early_is_noticed(void **state)
-{
-    (void)state;
-    expect_red(1, SIMULATION_ACKNOWLEDGE_EARLY);
-    expect_red(3, SIMULATION_ACKNOWLEDGE_EARLY);
-}
-
-static void test_forgetting_votes_is_noticed(void **state)
-{
-    (void)state;
-    expect_red(1, SIMULATION_FORGET_VOTES);
-    expect_red(3, SIMULATION_FORGET_VOTES);
-}
-
-/* --- Event by event ----------------------------------------------------- */
 
 static struct entry first_entry(unsigned voters)
 {
@@ -277,10 +195,6 @@ int main(void)
         cmocka_unit_test(test_an_idle_leader_does_not_spin),
         cmocka_unit_test(test_an_old_leader_learns_the_term_only),
         cmocka_unit_test(test_what_was_cut_is_never_acknowledged),
-        cmocka_unit_test(test_alone_nothing_acknowledged_is_lost),
-        cmocka_unit_test(test_of_three_nothing_acknowledged_is_lost),
-        cmocka_unit_test(test_acknowledging_early_is_noticed),
-        cmocka_unit_test(test_forgetting_votes_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
