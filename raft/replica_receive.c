@@ -4,16 +4,24 @@
 #include "base/memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-/* As the configuration has it; the core copies it. */
-static const char *address_of(const struct replica *replica, uint64_t id)
+static char *copy_text(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    return memcpy(memory_new(size), text, size);
+}
+
+/* A copy of what the configuration has: a CHANGE in the message itself may free
+ * that before the core has done with it. */
+static char *address_of(const struct replica *replica, uint64_t id)
 {
     const struct raft_configuration *configuration =
         &replica->raft.configuration;
     for (unsigned i = 0; i < configuration->n; i++)
         if (configuration->servers[i].id == id)
-            return configuration->servers[i].address;
-    return "";
+            return copy_text(configuration->servers[i].address);
+    return copy_text("");
 }
 
 static void step_message(struct replica *replica, uint64_t now_ms,
@@ -196,7 +204,8 @@ void replica_receive(struct replica *replica, uint64_t now_ms, uint64_t from,
     uint64_t term = raft_current_term(&replica->raft);
     struct raft_message copy = *message;
     copy.server_id = from;
-    copy.server_address = address_of(replica, from);
+    char *address = address_of(replica, from);
+    copy.server_address = address;
     bool leads = raft_state(&replica->raft) == RAFT_LEADER;
     if (guard_is_stale(term, message)) {
         if (message->type != RAFT_TIMEOUT_NOW)
@@ -227,4 +236,5 @@ void replica_receive(struct replica *replica, uint64_t now_ms, uint64_t from,
         }
     }
     drop_entries(message, entries);
+    free(address);
 }
