@@ -4,13 +4,6 @@
 #include "base/memory.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-static char *copy_text(const char *text)
-{
-    size_t size = strlen(text) + 1;
-    return memcpy(memory_new(size), text, size);
-}
 
 /* A copy of what the configuration has: a CHANGE in the message itself may free
  * that before the core has done with it. */
@@ -20,8 +13,8 @@ static char *address_of(const struct replica *replica, uint64_t id)
         &replica->raft.configuration;
     for (unsigned i = 0; i < configuration->n; i++)
         if (configuration->servers[i].id == id)
-            return copy_text(configuration->servers[i].address);
-    return copy_text("");
+            return memory_text(configuration->servers[i].address);
+    return memory_text("");
 }
 
 static void step_message(struct replica *replica, uint64_t now_ms,
