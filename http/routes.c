@@ -34,9 +34,9 @@ const struct route http_routes[] = {
     {"POST", "/api/publishers/{id}/test", NULL, NULL, false, false},
     {"POST", "/api/publishers/{id}/rotate-secret", publisher_rotate, "", true,
      true},
-    {"POST", "/api/publishers/{id}/replay", NULL, NULL, false, false},
-    {"GET", "/api/replays/{id}", NULL, NULL, false, false},
-    {"DELETE", "/api/replays/{id}", NULL, NULL, false, false},
+    {"POST", "/api/publishers/{id}/replay", replay_start, "", true, true},
+    {"GET", "/api/replays/{id}", replay_get, "consistency", false, true},
+    {"DELETE", "/api/replays/{id}", replay_cancel, "", false, true},
 
     {"GET", "/api/health", health_get, "", false, false},
     {"GET", "/livez", health_live, "verbose", false, false},

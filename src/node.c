@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/logger.h"
 #include "base/memory.h"
+#include "chores.h"
 #include "data_dir.h"
 #include "delivery/catalog.h"
 #include "dispatcher.h"
@@ -11,7 +12,6 @@
 #include "handover.h"
 #include "http/server.h"
 #include "proposer.h"
-#include "purger.h"
 #include "raft/cluster.h"
 #include "reads.h"
 #include "service.h"
@@ -48,7 +48,7 @@ struct node {
     struct catalog *catalog;
     struct proposer *proposer;
     struct dispatcher *dispatcher;
-    struct purger *purger;
+    struct chores *chores;
     struct gateway *gateway;
     struct handover *handover;
     struct service *service;
@@ -104,9 +104,8 @@ static void tell_applied(struct node *node, struct writer_item *item)
          i++) {
         catalog_apply(node->catalog, &command, &item->results[i]);
         dispatcher_apply(node->dispatcher, &command, &item->results[i]);
-        if (node->leading && (command.type == COMMAND_PUBLISHER_DELETE ||
-                              command.type == COMMAND_TOPIC_DELETE))
-            purger_look(node->purger);
+        if (node->leading)
+            chores_applied(node->chores, &command);
     }
     catalog_set_applied_index(node->catalog, item->index);
     proposer_applied(node->proposer, item->index, item->results, item->count);
@@ -144,7 +143,7 @@ static void lead_when_applied(struct node *node)
     node->leading = true;
     proposer_lead(node->proposer, true);
     dispatcher_lead(node->dispatcher);
-    purger_look(node->purger);
+    chores_lead(node->chores);
 }
 
 static void take_applied(struct node *node)
@@ -208,7 +207,7 @@ static void on_deposed(void *context)
     node->leading = false;
     node->elected = false;
     dispatcher_deposed(node->dispatcher);
-    purger_stop(node->purger);
+    chores_stop(node->chores);
     proposer_lead(node->proposer, false);
 }
 
@@ -259,10 +258,10 @@ static void on_gateway_closed(void *context)
     dispatcher_close(node->dispatcher, on_dispatcher_closed, node);
 }
 
-static void on_purger_closed(void *context)
+static void on_chores_closed(void *context)
 {
     struct node *node = context;
-    node->purger = NULL;
+    node->chores = NULL;
     gateway_close(node->gateway, on_gateway_closed, node);
 }
 
@@ -270,7 +269,7 @@ static void on_handover_closed(void *context)
 {
     struct node *node = context;
     node->handover = NULL;
-    purger_close(node->purger, on_purger_closed, node);
+    chores_close(node->chores, on_chores_closed, node);
 }
 
 static void on_cluster_closed(void *context)
@@ -478,8 +477,15 @@ static void make_service(struct node *node)
         .policy = &node->policy,
     };
     node->dispatcher = dispatcher_new(&delivery);
-    node->purger =
-        purger_new(&node->loop, node->catalog, node->proposer, node->reads);
+    struct chore_parts chores = {
+        .loop = &node->loop,
+        .catalog = node->catalog,
+        .proposer = node->proposer,
+        .reads = node->reads,
+    };
+    struct chores_settings kept = {.retention_seconds =
+                                       settings->retention_seconds};
+    node->chores = chores_new(&chores, &kept);
     node->handover = handover_new(&node->loop, node->dispatcher, node->cluster,
                                   settings->drain_seconds * 1000);
     if (settings->advertise_url != NULL)

@@ -94,6 +94,11 @@ static const struct setting table[] = {
     {"max-message-bytes", "BYTES", "1048576", KIND_U64, AT(max_message_bytes),
      64, 16 * 1024 * 1024,
      "one message's payload, attributes and key; larger ones get 413", NULL},
+    {"retention", "SECONDS", "604800", KIND_U64, AT(retention_seconds), 1,
+     36500 * 86400ull,
+     "how long settled messages are kept and can be found; a topic may have "
+     "its own",
+     "CLEAN_MESSAGES_THRESHOLD"},
     {"max-store-bytes", "BYTES", "68719476736", KIND_U64, AT(max_store_bytes),
      16 * 1024 * 1024, 64 * 1024 * GIB,
      "the store's largest size; near it publishing gets 507", NULL},

@@ -50,6 +50,7 @@ struct settings {
     uint32_t max_bulk_messages;
     uint64_t max_body_bytes;
     uint64_t max_message_bytes;
+    uint64_t retention_seconds;
     uint64_t max_store_bytes;
     uint64_t min_free_bytes;
     enum logger_level log_level;

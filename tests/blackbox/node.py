@@ -295,6 +295,15 @@ class Node:
         assert answer.status == 201, answer
         return answer.json()
 
+    def publish_keyed(self, payload, key, topic="orders"):
+        """With an ordering key; returns the id."""
+        answer = self.post(
+            "/api/messages",
+            {"topic": topic, "payload": payload, "attributes": {}, "key": key},
+        )
+        assert answer.status == 201, answer
+        return answer.json()["id"]
+
     def publish_many(self, payloads, topic="orders"):
         answer = self.post(
             "/api/bulk_messages",

@@ -2,6 +2,7 @@
 
 import pytest
 
+from node import wait_until
 from test_rules import assert_problem
 
 
@@ -112,3 +113,84 @@ def test_topic_survives_a_restart_and_counts(node):
     [topic] = node.get("/api/topics").json()["data"]
     assert topic["name"] == "orders"
     assert topic["messages"] == 5
+
+
+def test_get_and_change(shared, name):
+    made = shared.topic(name, indexed_fields=["/customer/id"], max_backlog_bytes=5000)
+    assert made["indexed_fields"] == ["/customer/id"]
+    path = f"/api/topics/{name}"
+    answer = shared.request("PATCH", path + "/", {"retention_seconds": 3600})
+    assert answer.status == 200
+    changed = answer.json()["data"]
+    assert changed == {**made, "retention_seconds": 3600}
+    assert shared.get(path).json()["data"] == changed
+    answer = shared.request(
+        "PATCH", path, {"max_backlog_bytes": None, "origin_host": "new.org", "indexed_fields": []}
+    )
+    changed = answer.json()["data"]
+    assert (changed["max_backlog_bytes"], changed["origin_host"]) == (None, "new.org")
+    assert changed["indexed_fields"] == [] and changed["retention_seconds"] == 3600
+
+
+@pytest.mark.parametrize(
+    "body, field",
+    [
+        ({"name": "other"}, "name"),
+        ({"colour": "red"}, "colour"),
+        ({"origin_host": ""}, "origin_host"),
+        ({"retention_seconds": 0}, "retention_seconds"),
+        ({"retention_seconds": "a"}, "retention_seconds"),
+        ({"max_backlog_bytes": -1}, "max_backlog_bytes"),
+        ({"indexed_fields": ["a"]}, "indexed_fields"),
+        ({"indexed_fields": "/a"}, "indexed_fields"),
+        ({"recovery_enabled": 7}, "recovery_enabled"),
+    ],
+)
+def test_wrong_changes_are_named(shared, name, body, field):
+    shared.topic(name)
+    answer = shared.request("PATCH", f"/api/topics/{name}", body)
+    assert_problem(answer, 400)
+    assert list(answer.errors) == [field]
+
+
+def test_unknown_topic(shared):
+    for method in ("GET", "DELETE", "PATCH"):
+        body = {} if method == "PATCH" else None
+        assert_problem(shared.request(method, "/api/topics/nothing", body), 404)
+
+
+def test_delete(node, receiver):
+    node.topic()
+    publisher = node.publisher(receiver.url, active=False)["id"]
+    message = node.publish(1)["id"]
+    assert_problem(node.delete("/api/topics/orders"), 409)
+    assert_problem(node.delete("/api/topics/orders?force=yes"), 400)
+    assert node.delete("/api/topics/orders?force=true").status == 204
+    for path in ("/api/topics/orders", f"/api/publishers/{publisher}"):
+        assert_problem(node.get(path), 404)
+    wait_until(lambda: node.get(f"/api/messages/{message}").status == 404, "it is gone")
+    answer = node.post("/api/messages", {"topic": "orders", "payload": 1, "attributes": {}})
+    assert_problem(answer, 400)
+    # The name is free again, and nothing of the old topic is in the new one.
+    again = node.topic()
+    assert (again["messages"], again["publishers"]) == (0, 0)
+    assert node.delete("/api/topics/orders").status == 204
+
+
+def test_retention(new_node, receiver):
+    """What is settled goes after its time; what is not stays."""
+    node = new_node("--retention=1")
+    node.topic()
+    node.topic("kept", retention_seconds=3600)
+    publisher = node.publisher(receiver.url)["id"]
+    first = node.publish(1)["id"]
+    unwanted = node.publish(1, "kept")["id"]
+    node.wait_state(first, "delivered")
+    node.post(f"/api/publishers/{publisher}/pause")
+    waiting = node.publish(2)["id"]
+    wait_until(lambda: node.get(f"/api/messages/{first}").status == 404, "it is gone")
+    assert node.message(waiting)["state"] == "pending"
+    assert node.message(unwanted)["state"] == "stored"
+    assert node.get("/api/topics/orders").json()["data"]["messages"] == 1
+    node.post(f"/api/publishers/{publisher}/resume")
+    node.wait_state(waiting, "delivered")
