@@ -31,7 +31,7 @@ const struct route http_routes[] = {
     {"DELETE", "/api/publishers/{id}", publisher_delete, "", false, true},
     {"POST", "/api/publishers/{id}/pause", publisher_pause, "", true, true},
     {"POST", "/api/publishers/{id}/resume", publisher_resume, "", true, true},
-    {"POST", "/api/publishers/{id}/test", NULL, NULL, false, false},
+    {"POST", "/api/publishers/{id}/test", publisher_test, "", true, true},
     {"POST", "/api/publishers/{id}/rotate-secret", publisher_rotate, "", true,
      true},
     {"POST", "/api/publishers/{id}/replay", replay_start, "", true, true},

@@ -8,14 +8,29 @@
 #include "delivery/delivery_read.h"
 #include "delivery/target_http.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum {
+    TESTS_MAX = 16,
+    TEST_REIGN = 0, /* Of no leadership: those are numbered from 1. */
+};
+
+/* A test under way. */
+struct test {
+    dispatcher_tested done; /* NULL: free. */
+    void *context;
+    uint64_t token;
+};
 
 struct dispatcher {
     struct dispatcher_parts parts;
     struct leadership *leadership;
     struct target_http *target;
+    struct test tests[TESTS_MAX];
     uv_timer_t timer;
     void (*closed)(void *context);
     void *closed_context;
@@ -168,11 +183,25 @@ static void port_send(void *context, const struct delivery_send *send)
     target_http_send(dispatcher->target, send, public_id);
 }
 
+static void test_answered(struct dispatcher *dispatcher, uint32_t publisher_id,
+                          uint64_t slot, const struct attempt *attempt)
+{
+    struct test test = dispatcher->tests[slot];
+    struct attempt first = *attempt;
+    first.number = 1;
+    dispatcher->tests[slot].done = NULL;
+    test.done(test.context, test.token, publisher_id, &first);
+}
+
 static void on_answer(void *context, uint32_t reign, uint32_t publisher_id,
                       uint64_t token, const struct attempt *attempt,
                       uint64_t hold_until_ms)
 {
     struct dispatcher *dispatcher = context;
+    if (reign == TEST_REIGN) {
+        test_answered(dispatcher, publisher_id, token, attempt);
+        return;
+    }
     if (attempt->class != ATTEMPT_OK)
         LOG_DEBUG("delivery", "an attempt failed",
                   FIELD_U64("publisher", publisher_id),
@@ -208,6 +237,57 @@ static void port_random(void *context, uint8_t *bytes, size_t length)
     (void)context;
     if (getentropy(bytes, length) != 0)
         abort(); /* Only a kernel without it fails so few bytes. */
+}
+
+/* ---- Tests ---- */
+
+static void send_test(struct dispatcher *dispatcher,
+                      const struct publisher *publisher, uint32_t slot)
+{
+    static const struct message nothing = {.id = 0};
+    struct message message = nothing;
+    char id[PUBLIC_ID_SIZE + sizeof "test_"];
+    uint64_t chance;
+    message.received_ms = clock_wall_ms();
+    message.topic_id = publisher->topic_id;
+    message.payload = slice_text("{\"test\":true}");
+    port_random(dispatcher, (uint8_t *)&chance, sizeof chance);
+    snprintf(id, sizeof id, "test_%016" PRIx64, chance);
+    struct letter *letter = letter_new(0, &message);
+    if (letter == NULL)
+        abort(); /* A few bytes. */
+    struct delivery_send send = {
+        .reign = TEST_REIGN,
+        .publisher_id = publisher->id,
+        .token = slot,
+        .options = &publisher->options,
+        .topic = publisher->topic,
+        .letter = letter,
+        .attempt = 1,
+        .test = true,
+    };
+    target_http_send(dispatcher->target, &send, id);
+    letter_unref(letter);
+}
+
+int dispatcher_test(struct dispatcher *dispatcher, uint32_t publisher_id,
+                    dispatcher_tested done, void *context, uint64_t token)
+{
+    const struct catalog_publisher *known =
+        catalog_publisher(dispatcher->parts.catalog, publisher_id);
+    uint32_t slot = 0;
+    if (!leadership_is_running(dispatcher->leadership))
+        return ERR_UNAVAILABLE;
+    if (known == NULL)
+        return ERR_NOT_FOUND;
+    while (slot < TESTS_MAX && dispatcher->tests[slot].done != NULL)
+        slot++;
+    if (slot == TESTS_MAX)
+        return ERR_BUSY;
+    dispatcher->tests[slot] =
+        (struct test){.done = done, .context = context, .token = token};
+    send_test(dispatcher, &known->publisher, slot);
+    return 0;
 }
 
 /* ---- Life ---- */

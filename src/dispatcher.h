@@ -51,6 +51,16 @@ bool dispatcher_activity(const struct dispatcher *dispatcher,
 struct scheduler_statistics
 dispatcher_statistics(const struct dispatcher *dispatcher);
 
+/* One request with a test message to the publisher's target, now: beside its
+ * order, its rate and its state, and nothing of it is kept. done() comes
+ * later, unless the dispatcher is closed before. ERR_NOT_FOUND; ERR_BUSY: so
+ * many tests are under way; ERR_UNAVAILABLE: this node does not deliver. */
+typedef void (*dispatcher_tested)(void *context, uint64_t token,
+                                  uint32_t publisher_id,
+                                  const struct attempt *attempt);
+int dispatcher_test(struct dispatcher *dispatcher, uint32_t publisher_id,
+                    dispatcher_tested done, void *context, uint64_t token);
+
 /* Breaks off what is under way, then calls closed() and frees. The readers
  * must have given back all jobs. */
 void dispatcher_close(struct dispatcher *dispatcher,

@@ -192,6 +192,7 @@ struct backend service_backend(struct service *service)
         .publisher_delete = service_publisher_delete,
         .publisher_pause = service_publisher_pause,
         .publisher_rotate = service_publisher_rotate,
+        .publisher_test = service_publisher_test,
         .message_get = service_message_get,
         .message_list = service_message_list,
         .message_explain = service_message_explain,

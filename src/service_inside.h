@@ -118,6 +118,8 @@ bool service_publisher_triple_taken(struct service *service, uint32_t but_id,
 void service_publisher_pause(void *context, uint64_t ticket, uint32_t id,
                              bool paused, struct slice reason);
 
+void service_publisher_test(void *context, uint64_t ticket, uint32_t id);
+
 /* service_edit.c */
 void service_topic_change(void *context, uint64_t ticket,
                           const struct backend_topic_change *change);

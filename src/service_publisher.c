@@ -211,3 +211,38 @@ void service_publisher_pause(void *context, uint64_t ticket, uint32_t id,
                          clock_wall_ms(), 0, &pause);
     proposer_end(service->parts.proposer, on_changed, service, ticket);
 }
+
+/* ---- Tests ---- */
+
+/* The outcome, with the response behind it, for the answer. */
+static struct attempt *attempt_keep(const struct attempt *attempt)
+{
+    struct attempt *kept =
+        memory_new(sizeof *kept + attempt->response.length + 1);
+    *kept = *attempt;
+    if (attempt->response.length > 0)
+        memcpy(kept + 1, attempt->response.data, attempt->response.length);
+    kept->response = slice_of(kept + 1, attempt->response.length);
+    return kept;
+}
+
+static void on_tested(void *context, uint64_t ticket, uint32_t publisher_id,
+                      const struct attempt *attempt)
+{
+    struct service_read *read =
+        service_read_new(context, ticket, run_publisher);
+    read->id = publisher_id;
+    read->data = attempt_keep(attempt);
+    read->result.attempt = read->data;
+    service_read_submit(read, BACKEND_LINEARIZABLE);
+}
+
+void service_publisher_test(void *context, uint64_t ticket, uint32_t id)
+{
+    struct service *service = context;
+    int rc = dispatcher_test(service->parts.dispatcher, id, on_tested, service,
+                             ticket);
+    if (rc != 0)
+        service_refuse(service, ticket, rc, NULL,
+                       rc == ERR_BUSY ? "so many tests are under way" : NULL);
+}

@@ -289,6 +289,8 @@ static void make_headers(struct outgoing *outgoing,
         line(outgoing, "postoffice-maybe-duplicate: true");
     if (send->replay_id != 0)
         line(outgoing, "postoffice-replay: %" PRIu32, send->replay_id);
+    if (send->test)
+        line(outgoing, "postoffice-test: true");
     if (message->traceparent.length > 0 &&
         header_value_is_safe(message->traceparent))
         line_of(outgoing, slice_text("traceparent"), message->traceparent);

@@ -64,6 +64,7 @@ struct delivery_send {
     uint32_t attempt;
     uint32_t replay_id; /* 0: none. */
     bool doubt;
+    bool test; /* No message, but what somebody tries a target with. */
 };
 
 struct scheduler_port {

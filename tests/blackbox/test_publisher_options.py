@@ -329,3 +329,36 @@ def test_strict_policy(new_node, name):
         assert list(answer.errors) == ["target"]
     for target in ("http://10.1.2.3/", "http://1.1.1.8/", "https://example.com/"):
         assert create(node, name, target=target, active=False).status == 201
+
+
+# ---- Tests of a target ----
+
+
+def try_target(node, identity):
+    answer = node.post(f"/api/publishers/{identity}/test")
+    assert answer.status == 200, answer
+    data = answer.json()["data"]
+    assert data["id"] == identity
+    return data["test"]
+
+
+def test_target_is_tried(node, receiver):
+    node.topic()
+    publisher = node.publisher(receiver.url, active=False, secret=SECRET,
+                               headers={"x-one": "1"})["id"]
+    told = try_target(node, publisher)
+    assert (told["status"], told["class"]) == (200, None)
+    [request] = receiver.arrived()
+    assert request.headers["postoffice-test"] == "true"
+    assert request.headers["x-one"] == "1" and verify(request, SECRET)
+    assert json.loads(request.body) == {"test": True}
+    receiver.behaviour = lambda _: Reply(404, body=b"where?")
+    told = try_target(node, publisher)
+    assert (told["status"], told["class"], told["response"]) == (404, "http_4xx", "where?")
+    receiver.down()
+    told = try_target(node, publisher)
+    assert (told["status"], told["class"]) == (None, "connect")
+    # Nothing of it is kept.
+    state = node.publisher_state(publisher)
+    assert (state["delivered"], state["last_error"], state["state"]) == (0, None, "paused")
+    assert_problem(node.post("/api/publishers/99/test"), 404)

@@ -223,6 +223,23 @@ static void on_publisher_rotate(void *context, uint64_t ticket, uint32_t id)
     answer_publisher(context, ticket);
 }
 
+static void on_publisher_test(void *context, uint64_t ticket, uint32_t id)
+{
+    static const struct attempt attempt = {
+        .number = 1,
+        .class = ATTEMPT_HTTP_4XX,
+        .status = 404,
+        .started_ms = 1700000000000,
+        .duration_ms = 3,
+        .response = {.data = (const uint8_t *)"where?", .length = 6}};
+    NOTE((struct fake_backend *)context, "test %u\n", id);
+    answer(context, ticket,
+           (struct backend_result){.count = 1,
+                                   .publishers = publisher(),
+                                   .activities = &activity,
+                                   .attempt = &attempt});
+}
+
 static void on_publisher_pause(void *context, uint64_t ticket, uint32_t id,
                                bool paused, struct slice reason)
 {
@@ -421,6 +438,7 @@ struct backend fake_backend(struct fake_backend *fake)
         .publisher_faults = on_publisher_faults,
         .publisher_change = on_publisher_change,
         .publisher_rotate = on_publisher_rotate,
+        .publisher_test = on_publisher_test,
         .message_list = on_message_list,
         .message_explain = on_message_explain,
         .message_retry = on_message_retry,

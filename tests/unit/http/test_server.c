@@ -348,7 +348,13 @@ static void test_publisher_changes(void **state)
     expect("PATCH", "/api/publishers/7", "{\"max_attempts\":3}", 200);
     expect("POST", "/api/publishers/7/pause", "{\"reason\":\" why\"}", 200);
     expect("POST", "/api/publishers/7/rotate-secret", "{}", 200);
-    expect_log("change 7\npause 7 why\nrotate 7\n");
+    expect("POST", "/api/publishers/7/test", "", 200);
+    assert_non_null(strstr(
+        last, "\"test\":{\"number\":1,\"started_at\":"
+              "\"2023-11-14T22:13:20.000Z\",\"duration_ms\":3,\"status\":404,"
+              "\"class\":\"http_4xx\",\"maybe_duplicate\":false,"
+              "\"response\":\"where?\"}"));
+    expect_log("change 7\npause 7 why\nrotate 7\ntest 7\n");
     expect("PATCH", "/api/publishers/7", "{\"max_atempts\":3}", 400);
     assert_non_null(strstr(last, "\"pointer\":\"/max_atempts\""));
     expect("PATCH", "/api/publishers/7", "{\"topic\":\"t\"}", 400);
