@@ -56,6 +56,10 @@ static void on_published(void *context, uint64_t ticket, int code,
             service->published += result->count;
         if (result->code == ERR_NOT_FOUND)
             answered.field = "topic";
+        if (result->code == ERR_NO_SPACE) {
+            service->refused++;
+            answered.detail = "the topic has reached its max_backlog_bytes";
+        }
         if (result->code == ERR_BUSY) {
             service->refused++;
             answered.detail = "no more idempotency keys can be kept: each is "

@@ -62,6 +62,24 @@ static int gather_all(struct store *store, struct slice records, uint32_t count,
                : apply_malformed(error, ERR_CORRUPT, "messages");
 }
 
+/* Whether no topic of these messages has a limit that they would exceed. A
+ * command is of one topic, so that all its bytes count. */
+static bool topics_have_room(struct store *store, size_t first, size_t bytes)
+{
+    const struct gathered *gathered = &store->gathered;
+    uint32_t seen = 0;
+    for (size_t i = first; i < gathered->count; i++) {
+        uint32_t id = gathered->notes[i].topic_id;
+        const struct topic_state *topic =
+            id == seen ? NULL : machine_topic(store, id);
+        if (topic != NULL && topic->bytes_max != 0 &&
+            topic->row.bytes + bytes > topic->bytes_max)
+            return false;
+        seen = id;
+    }
+    return true;
+}
+
 /* ---- Ids and positions ---- */
 
 static void fresh_add(struct topic_state *topic, struct log_pair pair)
@@ -124,9 +142,12 @@ static int take(struct store *store, const struct command *command,
     int rc = command_messages_decode(command->body, &count, &records);
     if (rc != 0)
         return apply_malformed(error, rc, "messages");
+    size_t bytes = records.length;
     rc = gather_all(store, records, count, &result->code, error);
     if (rc != 0)
         return rc;
+    if (result->code == 0 && !topics_have_room(store, before, bytes))
+        result->code = ERR_NO_SPACE;
     if (result->code != 0) {
         gathered->count = before;
         return 0;

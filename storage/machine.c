@@ -12,6 +12,10 @@
 
 void machine_set_options(struct topic_state *topic, struct slice options)
 {
+    struct topic_options decoded;
+    topic->bytes_max = topic_options_decode(options, &decoded) == 0
+                           ? decoded.max_backlog_bytes
+                           : 0;
     uint8_t *copy = memory_new(options.length);
     memcpy(copy, options.data, options.length);
     free((void *)topic->row.options.data);

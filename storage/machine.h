@@ -22,6 +22,7 @@ struct topic_state {
     uint32_t id;
     bool dirty;
     struct topic_row row; /* Its options are owned. */
+    uint64_t bytes_max;   /* Of them: max_backlog_bytes. */
     /* The positions that this entry has given out so far. */
     struct log_pair *fresh;
     uint32_t fresh_count;

@@ -37,6 +37,8 @@ void store_close(struct store *store);
 struct command_result {
     int code;          /* 0 or ERR_*: NOT_FOUND, EXISTS, STALE, CONFLICT.
                         * Unless it is 0 nothing was carried out.
+                        * MESSAGES: NO_SPACE beyond the topic's
+                        * max_backlog_bytes.
                         * MESSAGES under an idempotency key: EXISTS for a
                         * replay, with the id and count of the first time;
                         * CONFLICT when the key is another request's; BUSY

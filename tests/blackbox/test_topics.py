@@ -194,3 +194,21 @@ def test_retention(new_node, receiver):
     assert node.get("/api/topics/orders").json()["data"]["messages"] == 1
     node.post(f"/api/publishers/{publisher}/resume")
     node.wait_state(waiting, "delivered")
+
+
+def test_topic_of_limited_size(node):
+    """507 for this topic alone, until there is room again."""
+    node.topic("tight", max_backlog_bytes=5000)
+    node.topic("free")
+    body = {"topic": "tight", "payload": "x" * 1500, "attributes": {}}
+    assert [node.post("/api/messages", body).status for _ in range(4)] == [201] * 3 + [507]
+    problem = assert_problem(node.post("/api/messages", body), 507)
+    assert "max_backlog_bytes" in problem["detail"]
+    assert node.post("/api/messages", {**body, "topic": "free"}).status == 201
+    before = node.get("/api/topics/tight").json()["data"]
+    assert (before["messages"], before["bytes"] <= 5000) == (3, True)
+    assert node.stop() == 0
+    node.start()
+    assert_problem(node.post("/api/messages", body), 507)
+    node.request("PATCH", "/api/topics/tight", {"max_backlog_bytes": None})
+    assert node.post("/api/messages", body).status == 201
