@@ -112,7 +112,8 @@ static void port_read(void *context, uint32_t reign,
         .dispatcher = dispatcher, .reign = reign, .read = *read};
     mine->job.run = run_pipeline_read;
     mine->job.done = pipeline_read_done;
-    mine->job.waiter.index = catalog_applied_index(dispatcher->parts.catalog);
+    mine->job.waiter.index =
+        read->committed ? 0 : catalog_applied_index(dispatcher->parts.catalog);
     reads_submit(dispatcher->parts.reads, &mine->job);
 }
 

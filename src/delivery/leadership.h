@@ -31,8 +31,8 @@ struct leadership_port {
     /* Answered by leadership_decided() with the token, unless this node is
      * deposed first. The bytes are copied. */
     void (*propose)(void *context, struct slice command, uint64_t token);
-    /* Answered by leadership_supplied() with the reign, from a view that shows
-     * everything applied so far. */
+    /* Answered by leadership_supplied() with the reign; otherwise as in
+     * scheduler_port. */
     void (*read)(void *context, uint32_t reign,
                  const struct delivery_read *read);
     /* Publishers with ids above this one, at most LEADERSHIP_PAGE of them.

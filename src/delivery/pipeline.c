@@ -202,7 +202,12 @@ void pipeline_fed(struct pipeline *pipeline, int code,
                   const struct supply *supplies, uint32_t count,
                   uint64_t now_ms)
 {
+    bool in_vain = count == 0 && (code == 0 || code == ERR_NOT_FOUND) &&
+                   !pipeline->feed_in_vain;
     pipeline->feeding = false;
+    pipeline->feed_in_vain = in_vain;
+    if (in_vain)
+        return;
     if (code != 0) {
         hold(pipeline, now_ms);
         return;

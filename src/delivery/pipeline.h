@@ -60,8 +60,9 @@ struct pipeline_effects {
     bool read_feed; /* From feed_from, answered by pipeline_fed(). */
     uint64_t feed_from;
     uint32_t feed_count;
-    bool feed_stored; /* From the store: what is in memory is not enough. */
-    bool read_due;    /* Due by now, answered by pipeline_due(). */
+    bool feed_stored;    /* From the store: what is in memory is not enough. */
+    bool feed_committed; /* What its last commit shows will do. */
+    bool read_due;       /* Due by now, answered by pipeline_due(). */
     uint32_t due_count;
     bool load;      /* What is open, answered by pipeline_loaded(). */
     bool read_view; /* Answered by pipeline_viewed(). */

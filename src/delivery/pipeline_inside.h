@@ -73,6 +73,7 @@ struct pipeline {
     uint32_t walking;
     /* What is on the way. */
     bool feeding;
+    bool feed_in_vain; /* The last commit shows nothing: wait for the next. */
     bool loading;
     bool asking_due;
     bool granting;

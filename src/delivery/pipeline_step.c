@@ -375,6 +375,9 @@ static void read_feed(struct pipeline *pipeline, uint32_t want,
     effects->feed_from = pipeline->feed_from;
     effects->feed_count = want - pipeline->ahead.count;
     effects->feed_stored = pipeline->feed_from <= pipeline->distrust_upto;
+    /* A backlog is there already. Not to wait for a commit spares the store
+     * one at each read, and what is to be applied the wait for that. */
+    effects->feed_committed = !effects->feed_stored && !pipeline->feed_in_vain;
 }
 
 static void step_reads(struct pipeline *pipeline, uint32_t most,

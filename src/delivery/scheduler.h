@@ -43,6 +43,7 @@ struct delivery_read {
     uint64_t key;          /* PARKED; 0: the first of all. */
     uint32_t count;        /* At most so many. */
     bool keyed;            /* FEED: messages with keys come in any case. */
+    bool committed;        /* FEED: what the last commit shows will do. */
     struct filter *filter; /* FEED, PARKED; a reference. NULL: none. */
     /* Found. */
     const struct feed_mark *marks; /* One for each item; NULL: no marks. */
@@ -76,8 +77,8 @@ struct scheduler_port {
      * deposed first. The bytes are copied. */
     void (*propose)(void *context, struct slice command, uint64_t token);
     /* Answered by scheduler_supplied(), from a view that shows everything
-     * applied so far. Each must be answered, or scheduler_forget_read() be
-     * called for it. */
+     * applied so far, unless `committed` says that less will do. Each must be
+     * answered, or scheduler_forget_read() be called for it. */
     void (*read)(void *context, const struct delivery_read *read);
     /* Answered by scheduler_answered(). */
     void (*send)(void *context, const struct delivery_send *send);

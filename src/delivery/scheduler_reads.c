@@ -93,6 +93,7 @@ bool scheduler_start_reads(struct scheduler *scheduler, struct member *member,
     read.count = effects->feed_count;
     read.filter = filter_ref(pipeline_filter(member->pipeline));
     read.keyed = pipeline_options(member->pipeline)->ordering == ORDERING_KEY;
+    read.committed = effects->feed_committed;
     start(scheduler, &read, DELIVERY_FEED);
     return false;
 }

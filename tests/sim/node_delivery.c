@@ -118,7 +118,9 @@ static void port_read(void *context, uint32_t reign,
     mine->read.run = run_pipeline_read;
     mine->read.done = pipeline_read_done;
     mine->read.forget = forget_read;
-    node_reads_submit(node, &mine->read);
+    node_reads_submit(node, &mine->read,
+                      what->committed ? 0
+                                      : catalog_applied_index(node->catalog));
 }
 
 struct page_read {
@@ -158,7 +160,7 @@ static void port_read_page(void *context, uint32_t reign, uint32_t after_id)
     mine->after_id = after_id;
     mine->read.run = run_page_read;
     mine->read.done = page_read_done;
-    node_reads_submit(node, &mine->read);
+    node_reads_submit(node, &mine->read, catalog_applied_index(node->catalog));
 }
 
 /* ---- Requests, time and chance ---- */

@@ -49,10 +49,10 @@ static void start(struct node *node, struct read *read)
     node_plan(node, &read->event, dice_below(&node->world->dice, 3));
 }
 
-void node_reads_submit(struct node *node, struct read *read)
+void node_reads_submit(struct node *node, struct read *read, uint64_t index)
 {
     read->event.drop = drop;
-    read->index = catalog_applied_index(node->catalog);
+    read->index = index;
     if (store_committed_index(node->store) >= read->index) {
         start(node, read);
         return;

@@ -19,9 +19,9 @@ struct read {
     struct arena arena;
 };
 
-/* Takes it; it is the head of a heap object. Everything that is applied by
- * now will be seen. */
-void node_reads_submit(struct node *node, struct read *read);
+/* Takes it; it is the head of a heap object. Everything up to the index will be
+ * seen. */
+void node_reads_submit(struct node *node, struct read *read, uint64_t index);
 void node_reads_ready(struct node *node); /* After a commit. */
 void node_reads_drop(struct node *node);
 
