@@ -3,6 +3,8 @@
 #include "base/memory.h"
 
 #include <endian.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 void put_u16(uint8_t *to, uint16_t value)
@@ -114,6 +116,22 @@ void encoder_string(struct encoder *encoder, struct slice bytes)
 {
     encoder_u32(encoder, (uint32_t)bytes.length);
     encoder_bytes(encoder, bytes);
+}
+
+void encoder_print(struct encoder *encoder, const char *format, ...)
+{
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    /* One byte more for the NUL, which is then given back. */
+    if (length > 0) {
+        uint8_t *to = encoder_extend(encoder, (size_t)length + 1);
+        vsnprintf((char *)to, (size_t)length + 1, format, again);
+        encoder->length--;
+    }
+    va_end(again);
 }
 
 void encoder_close(struct encoder *encoder)

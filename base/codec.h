@@ -27,6 +27,9 @@ void encoder_u64(struct encoder *encoder, uint64_t value);
 void encoder_bytes(struct encoder *encoder, struct slice bytes);
 /* A u32 length, then the bytes. */
 void encoder_string(struct encoder *encoder, struct slice bytes);
+/* Text as by printf(), of any length; without a terminating NUL. */
+void encoder_print(struct encoder *encoder, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void encoder_close(struct encoder *encoder);
 
 static inline struct slice encoder_slice(const struct encoder *encoder)

@@ -3,10 +3,8 @@
 #include "http/resources.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 
-enum { CLAUSE_SIZE = 256, SENTENCE_SIZE = 1024 };
+enum { CLAUSE_SIZE = 256 };
 
 /* What the store told, and what delivery adds. */
 struct account {
@@ -34,26 +32,11 @@ static struct account account_of(const struct backend_result *result)
 
 /* ---- Words ---- */
 
-static void say(struct encoder *out, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void say(struct encoder *out, const char *format, ...)
-{
-    char words[SENTENCE_SIZE];
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(words, sizeof words, format, arguments);
-    va_end(arguments);
-    size_t taken =
-        (size_t)length < sizeof words ? (size_t)length : sizeof words - 1;
-    encoder_bytes(out, slice_of(words, taken));
-}
-
 static void say_time(struct encoder *out, const char *before, uint64_t time_ms)
 {
     char text[TIME_TEXT_SIZE];
     if (time_ms != 0)
-        say(out, "%s%s", before, time_text(time_ms, text));
+        encoder_print(out, "%s%s", before, time_text(time_ms, text));
 }
 
 /* A receiver's answer may be long. */
@@ -65,11 +48,12 @@ static void say_attempt(struct encoder *out, const struct attempt *attempt)
     if (attempt->number == 0 && attempt->class == ATTEMPT_OK)
         return;
     if (attempt->status != 0)
-        say(out, ": the target answered %u", attempt->status);
+        encoder_print(out, ": the target answered %u", attempt->status);
     else
-        say(out, ": %s", attempt_class_text(attempt->class));
+        encoder_print(out, ": %s", attempt_class_text(attempt->class));
     if (length > 0)
-        say(out, " (%.*s)", length, (const char *)attempt->response.data);
+        encoder_print(out, " (%.*s)", length,
+                      (const char *)attempt->response.data);
 }
 
 /* The last attempt that failed, of those kept. */
@@ -85,22 +69,24 @@ static const struct attempt *last_failure(const struct delivery *delivery)
 static void say_paused(struct encoder *out, const struct account *account)
 {
     const struct publisher *publisher = &account->facts->publisher.publisher;
-    say(out, "The publisher is paused");
+    encoder_print(out, "The publisher is paused");
     if (publisher->pause_reason.length > 0)
-        say(out, " (%.*s)", (int)publisher->pause_reason.length,
-            (const char *)publisher->pause_reason.data);
+        encoder_print(out, " (%.*s)", (int)publisher->pause_reason.length,
+                      (const char *)publisher->pause_reason.data);
     say_time(out, " since ", publisher->paused_ms);
-    say(out, " and holds its messages until it is resumed.");
+    encoder_print(out, " and holds its messages until it is resumed.");
 }
 
 static void say_filtered(struct encoder *out, const struct account *account)
 {
     const struct filter_verdict *verdict = &account->explanation->verdict;
     if (verdict->clause[0] != '\0')
-        say(out, "The publisher's filter does not want it: at %s, %s.",
-            verdict->clause, verdict->text);
+        encoder_print(out,
+                      "The publisher's filter does not want it: at %s, %s.",
+                      verdict->clause, verdict->text);
     else
-        say(out, "The filter that the publisher had when the message came did "
+        encoder_print(
+            out, "The filter that the publisher had when the message came did "
                  "not want it.");
 }
 
@@ -109,13 +95,14 @@ static void say_behind(struct encoder *out, const struct account *account)
     const struct message *message = &account->facts->message;
     uint64_t blocking = account->facts->blocking_id;
     if (account->reason == REASON_WAITING_FOR_KEY)
-        say(out,
-            "It waits behind message %" PRIu64
-            " of the same key \"%.*s\", which is not settled yet.",
-            blocking, (int)message->key.length,
-            (const char *)message->key.data);
+        encoder_print(out,
+                      "It waits behind message %" PRIu64
+                      " of the same key \"%.*s\", which is not settled yet.",
+                      blocking, (int)message->key.length,
+                      (const char *)message->key.data);
     else
-        say(out,
+        encoder_print(
+            out,
             "It waits behind message %" PRIu64
             ", which is not settled yet: the publisher's order is strict.",
             blocking);
@@ -125,46 +112,47 @@ static void say_ended(struct encoder *out, const struct account *account,
                       const char *ending)
 {
     const struct delivery *delivery = &account->facts->delivery;
-    say(out, "%s", ending);
+    encoder_print(out, "%s", ending);
     say_time(out, " at ", account->facts->since_ms);
-    say(out, " after %" PRIu32 " attempt%s", delivery->attempts,
-        delivery->attempts == 1 ? "" : "s");
+    encoder_print(out, " after %" PRIu32 " attempt%s", delivery->attempts,
+                  delivery->attempts == 1 ? "" : "s");
     say_attempt(out, last_failure(delivery));
-    say(out, ".");
+    encoder_print(out, ".");
 }
 
 static void say_until(struct encoder *out, const struct account *account,
                       const char *before, const char *until)
 {
-    say(out, "%s", before);
+    encoder_print(out, "%s", before);
     say_time(out, until, account->next_ms);
-    say(out, ".");
+    encoder_print(out, ".");
 }
 
 static void say_queued(struct encoder *out, const struct account *account)
 {
     if (account->facts->ahead > 0)
-        say(out, "It is queued, with %" PRIu64 " message%s before it.",
+        encoder_print(
+            out, "It is queued, with %" PRIu64 " message%s before it.",
             account->facts->ahead, account->facts->ahead == 1 ? "" : "s");
     else
-        say(out, "It is queued and about to be sent.");
+        encoder_print(out, "It is queued and about to be sent.");
 }
 
 static void say_held(struct encoder *out, const struct account *account)
 {
     const struct publisher_view *view = &account->facts->publisher;
     if (account->reason == REASON_CIRCUIT_OPEN) {
-        say(out, "The target fails, so that the circuit is open");
+        encoder_print(out, "The target fails, so that the circuit is open");
         say_time(out, " since ", view->circuit.since_ms);
         say_attempt(out, &view->circuit.error);
         say_time(out, "; the next probe is due at ", account->next_ms);
-        say(out, ".");
+        encoder_print(out, ".");
         return;
     }
-    say(out, "Its last attempt failed");
+    encoder_print(out, "Its last attempt failed");
     say_attempt(out, last_failure(&account->facts->delivery));
     say_time(out, "; the next one is due at ", account->next_ms);
-    say(out, ".");
+    encoder_print(out, ".");
 }
 
 static void say_reason(struct encoder *out, const struct account *account)
@@ -174,12 +162,12 @@ static void say_reason(struct encoder *out, const struct account *account)
         say_queued(out, account);
         return;
     case REASON_IN_FLIGHT:
-        say(out, "It is being sent now.");
+        encoder_print(out, "It is being sent now.");
         return;
     case REASON_DELIVERED:
-        say(out, "It was delivered");
+        encoder_print(out, "It was delivered");
         say_time(out, " at ", account->facts->since_ms);
-        say(out, ".");
+        encoder_print(out, ".");
         return;
     case REASON_FILTERED:
         say_filtered(out, account);
@@ -217,11 +205,12 @@ static void say_reason(struct encoder *out, const struct account *account)
         return;
     case REASON_AMBIGUOUS:
         say_ended(out, account,
-                  "It may or may not have arrived, so that at_most_once leaves "
-                  "it to a person to retry or discard it: so");
+                  "Whether it arrived is not known, so that at_most_once left "
+                  "it to a person to retry or discard");
         return;
     case REASON_BEFORE_FROM_NOW:
-        say(out, "It came before the publisher, which began with what came "
+        encoder_print(
+            out, "It came before the publisher, which began with what came "
                  "after it.");
         return;
     }

@@ -7,10 +7,7 @@
 #include "http/resources.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
-
-enum { LINE_SIZE = 640 };
 
 struct telling {
     struct encoder *out;
@@ -18,26 +15,13 @@ struct telling {
     uint64_t now_ms;
 };
 
-static void say(struct encoder *out, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void say(struct encoder *out, const char *format, ...)
-{
-    char line[LINE_SIZE];
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    encoder_bytes(out, slice_of(line, (size_t)length < sizeof line
-                                          ? (size_t)length
-                                          : sizeof line - 1));
-}
-
 static void say_family(const struct telling *telling, const char *name,
                        const char *type, const char *help)
 {
-    say(telling->out, "# HELP postoffice_publisher_%s %s\n", name, help);
-    say(telling->out, "# TYPE postoffice_publisher_%s %s\n", name, type);
+    encoder_print(telling->out, "# HELP postoffice_publisher_%s %s\n", name,
+                  help);
+    encoder_print(telling->out, "# TYPE postoffice_publisher_%s %s\n", name,
+                  type);
 }
 
 /* Up to the labels that all have; more may follow behind a comma. */
@@ -46,15 +30,16 @@ static void say_labels(const struct telling *telling, const char *name,
 {
     const struct publisher *publisher =
         &telling->result->publishers[index].publisher;
-    say(telling->out,
-        "postoffice_publisher_%s{publisher=\"%" PRIu32 "\",topic=\"%.*s\"",
-        name, publisher->id, (int)publisher->topic.length,
-        (const char *)publisher->topic.data);
+    encoder_print(telling->out,
+                  "postoffice_publisher_%s{publisher=\"%" PRIu32
+                  "\",topic=\"%.*s\"",
+                  name, publisher->id, (int)publisher->topic.length,
+                  (const char *)publisher->topic.data);
 }
 
 static void say_seconds(const struct telling *telling, uint64_t ms)
 {
-    say(telling->out, "%" PRIu64 ".%03" PRIu64, ms / 1000, ms % 1000);
+    encoder_print(telling->out, "%" PRIu64 ".%03" PRIu64, ms / 1000, ms % 1000);
 }
 
 /* ---- What the store knows ---- */
@@ -88,7 +73,7 @@ static void tell_gauge(const struct telling *telling, const struct gauge *gauge)
                    gauge->offset,
                sizeof value);
         say_labels(telling, gauge->name, i);
-        say(telling->out, "} %" PRIu64 "\n", value);
+        encoder_print(telling->out, "} %" PRIu64 "\n", value);
     }
 }
 
@@ -101,11 +86,11 @@ static void tell_age(const struct telling *telling)
         uint64_t since_ms =
             telling->result->publishers[i].counts.oldest_undelivered_ms;
         say_labels(telling, name, i);
-        say(telling->out, "} ");
+        encoder_print(telling->out, "} ");
         say_seconds(telling, since_ms != 0 && since_ms < telling->now_ms
                                  ? telling->now_ms - since_ms
                                  : 0);
-        say(telling->out, "\n");
+        encoder_print(telling->out, "\n");
     }
 }
 
@@ -120,8 +105,8 @@ static void tell_state(const struct telling *telling)
                             &telling->result->activities[i], telling->now_ms);
         for (size_t j = 0; j < sizeof states / sizeof *states; j++) {
             say_labels(telling, "state", i);
-            say(telling->out, ",state=\"%s\"} %d\n", states[j],
-                strcmp(states[j], state) == 0);
+            encoder_print(telling->out, ",state=\"%s\"} %d\n", states[j],
+                          strcmp(states[j], state) == 0);
         }
     }
 }
@@ -135,8 +120,8 @@ static void tell_in_flight(const struct telling *telling)
         if (!telling->result->activities[i].known)
             continue;
         say_labels(telling, "in_flight", i);
-        say(telling->out, "} %" PRIu32 "\n",
-            telling->result->activities[i].in_flight);
+        encoder_print(telling->out, "} %" PRIu32 "\n",
+                      telling->result->activities[i].in_flight);
     }
 }
 
@@ -153,9 +138,9 @@ static void tell_classes(const struct telling *telling)
             if (outcomes->by_class[class] == 0)
                 continue;
             say_labels(telling, "attempts_total", i);
-            say(telling->out, ",class=\"%s\"} %" PRIu64 "\n",
-                attempt_class_text((enum attempt_class) class),
-                outcomes->by_class[class]);
+            encoder_print(telling->out, ",class=\"%s\"} %" PRIu64 "\n",
+                          attempt_class_text((enum attempt_class) class),
+                          outcomes->by_class[class]);
         }
     }
 }
@@ -190,7 +175,7 @@ static void tell_counter(const struct telling *telling,
         memcpy(&value, (const char *)&activity->outcomes + counter->offset,
                sizeof value);
         say_labels(telling, counter->name, i);
-        say(telling->out, "} %" PRIu64 "\n", value);
+        encoder_print(telling->out, "} %" PRIu64 "\n", value);
     }
 }
 
@@ -204,20 +189,21 @@ static void tell_histogram(const struct telling *telling, const char *name,
     for (uint32_t i = 0; i < histogram->bucket_count; i++) {
         below += histogram->buckets[i];
         say_labels(telling, bucket, index);
-        say(telling->out, ",le=\"");
+        encoder_print(telling->out, ",le=\"");
         say_seconds(telling, histogram->bounds_ms[i]);
-        say(telling->out, "\"} %" PRIu64 "\n", below);
+        encoder_print(telling->out, "\"} %" PRIu64 "\n", below);
     }
     say_labels(telling, bucket, index);
-    say(telling->out, ",le=\"+Inf\"} %" PRIu64 "\n", histogram->count);
+    encoder_print(telling->out, ",le=\"+Inf\"} %" PRIu64 "\n",
+                  histogram->count);
     snprintf(bucket, sizeof bucket, "%s_sum", name);
     say_labels(telling, bucket, index);
-    say(telling->out, "} ");
+    encoder_print(telling->out, "} ");
     say_seconds(telling, histogram->sum_ms);
     snprintf(bucket, sizeof bucket, "%s_count", name);
-    say(telling->out, "\n");
+    encoder_print(telling->out, "\n");
     say_labels(telling, bucket, index);
-    say(telling->out, "} %" PRIu64 "\n", histogram->count);
+    encoder_print(telling->out, "} %" PRIu64 "\n", histogram->count);
 }
 
 /* What has not happened yet has no histogram. */

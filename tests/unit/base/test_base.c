@@ -66,6 +66,19 @@ static void test_decoder_stops_at_the_end(void **state)
     encoder_close(&encoder);
 }
 
+static void test_encoder_prints_any_length(void **state)
+{
+    (void)state;
+    struct encoder encoder = {0};
+    encoder_print(&encoder, "%s", "");
+    encoder_print(&encoder, "a%d", 7);
+    encoder_print(&encoder, "%5000s", "b");
+    assert_int_equal(encoder.length, 5002);
+    assert_memory_equal(encoder.data, "a7 ", 3);
+    assert_int_equal(encoder.data[5001], 'b');
+    encoder_close(&encoder);
+}
+
 static void test_keys_compare_as_numbers(void **state)
 {
     (void)state;
@@ -237,6 +250,7 @@ int main(void)
         cmocka_unit_test(test_error_gathers_words),
         cmocka_unit_test(test_error_is_cut_not_overrun),
         cmocka_unit_test(test_decoder_stops_at_the_end),
+        cmocka_unit_test(test_encoder_prints_any_length),
         cmocka_unit_test(test_keys_compare_as_numbers),
         cmocka_unit_test(test_public_id_round_trip),
         cmocka_unit_test(test_public_id_refuses),
