@@ -40,7 +40,7 @@ static void read_state(struct body_fields *fields,
     }
 }
 static_assert(DELIVERY_FILTERED == DELIVERY_AMBIGUOUS + 4,
-               "the settled states follow each other");
+              "the settled states follow each other");
 
 void request_body_replay(struct slice body, struct arena *arena,
                          struct problem *problem,
