@@ -58,11 +58,12 @@ static struct slice origin_path(struct slice path)
     return slice_of(slash, path.length - (size_t)(slash - path.data));
 }
 
-/* Without a content-type the body speaks for itself. */
+/* Without a content-type the body speaks for itself, and what is empty is of
+ * no type. */
 static bool type_is_json(const struct request *request)
 {
     const char *text = (const char *)request->content_type.data;
-    if (text == NULL)
+    if (text == NULL || request->body.length == 0)
         return true;
     size_t length = 0;
     while (length < request->content_type.length && text[length] != ';' &&

@@ -246,6 +246,17 @@ def test_pause_tells_its_reason(shared, name):
     assert (resumed["state"], resumed["state_reason"]) == ("active", None)
 
 
+def test_empty_bodies_are_of_no_type(shared, name):
+    """As `curl -d ''` sends them."""
+    shared.topic(name)
+    identity = create(shared, name).json()["data"]["id"]
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    for what in ("pause", "resume", "rotate-secret"):
+        path = f"/api/publishers/{identity}/{what}"
+        assert shared.post(path, "", headers).status == 200
+        assert_problem(shared.post(path, "a=b", headers), 415)
+
+
 # ---- What receivers see ----
 
 
