@@ -75,6 +75,18 @@ def test_dry_run_sends_nothing(node, receiver, delivered):
     assert len(receiver.arrived()) == 10
 
 
+def test_dry_run_begins_where_the_publisher_does(node, receiver):
+    node.topic()
+    for n in range(3):
+        node.publish(n)
+    publisher = node.publisher(receiver.url, from_now=True)["id"]
+    for n in range(2):
+        node.publish(n)
+    node.wait_backlog(publisher)
+    assert replay(node, publisher, 200, dry_run=True)["matched"] == 2
+    assert wait_done(node, replay(node, publisher))["matched"] == 2
+
+
 def test_times(node, receiver):
     node.topic()
     publisher = node.publisher(receiver.url)["id"]
