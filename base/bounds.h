@@ -64,6 +64,8 @@ enum {
     /* ... or this much time has passed; nothing acknowledged depends on it:
      * the log is the durability. */
     BOUND_COMMIT_MS = 50,
+    /* Of entries whose results nobody waits for, gathered until then. */
+    BOUND_GATHERED_BYTES = 1024 * 1024,
     /* A reader that waits for newer state makes the writer commit early, at
      * most this often: a commit costs a sync. */
     BOUND_EARLY_COMMIT_MS = 10,

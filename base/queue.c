@@ -24,7 +24,7 @@ void queue_close(struct queue *queue)
     pthread_mutex_destroy(&queue->mutex);
 }
 
-bool queue_push(struct queue *queue, struct queue_item *item)
+bool queue_push_quietly(struct queue *queue, struct queue_item *item)
 {
     item->next = NULL;
     pthread_mutex_lock(&queue->mutex);
@@ -32,6 +32,12 @@ bool queue_push(struct queue *queue, struct queue_item *item)
     *queue->last = item;
     queue->last = &item->next;
     pthread_mutex_unlock(&queue->mutex);
+    return was_empty;
+}
+
+bool queue_push(struct queue *queue, struct queue_item *item)
+{
+    bool was_empty = queue_push_quietly(queue, item);
     /* Who is woken must not meet a mutex that is still held. */
     pthread_cond_signal(&queue->filled);
     return was_empty;

@@ -32,6 +32,8 @@ void queue_close(struct queue *queue);
 /* True when the queue was empty: the consumer may need to be woken. A thread
  * that waits in queue_wait() is woken in any case. */
 bool queue_push(struct queue *queue, struct queue_item *item);
+/* The same, and nobody is woken: who waits finds it when its time has come. */
+bool queue_push_quietly(struct queue *queue, struct queue_item *item);
 /* The items in order, linked by `next`; NULL when there are none. */
 struct queue_item *queue_take(struct queue *queue);
 /* One item, or NULL. For pools in which each thread takes its own work. */

@@ -92,7 +92,10 @@ static bool on_committed(void *context, const struct cluster_entry *entry)
     node->applying_bytes += entry->bytes.length;
     node->handed_index = entry->index;
     store_watch_handed(&node->watch);
-    writer_push(node->writer, &applying->item);
+    if (node->leading || node->elected)
+        writer_push(node->writer, &applying->item);
+    else
+        writer_gather(node->writer, &applying->item);
     return true;
 }
 
@@ -198,6 +201,7 @@ static void on_leading(void *context, uint64_t term)
     (void)term;
     node->elected = true;
     node->lead_after = node->handed_index;
+    writer_hurry(node->writer);
     lead_when_applied(node);
 }
 

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/statvfs.h>
@@ -22,6 +23,8 @@ struct writer {
     struct queue arrivals;         /* Waiters not yet looked at. */
     struct queue_item *waiting;    /* The thread's own: waiters for a commit. */
     uint64_t transaction_began_ms; /* 0: none is open. */
+    atomic_bool commit_planned;    /* The thread will look again by itself. */
+    size_t gathered_bytes;         /* The producer's. */
     uint64_t committed_ms;         /* When the last commit ended. */
     uint64_t measured_ms;          /* When space was last looked at. */
     pthread_mutex_t mutex;         /* Guards what follows. */
@@ -95,6 +98,7 @@ static int commit(struct writer *writer)
     writer->statistics.backlog = store_backlog(writer->store);
     pthread_mutex_unlock(&writer->mutex);
     writer->transaction_began_ms = 0;
+    atomic_store(&writer->commit_planned, false);
     writer->committed_ms = now_ms;
     release_waiters(writer, false);
     writer->wake(writer->context); /* The log may be trimmed now. */
@@ -148,6 +152,7 @@ static int apply_one(struct writer *writer, struct writer_item *item)
     }
     if (writer->transaction_began_ms == 0)
         writer->transaction_began_ms = clock_ms();
+    atomic_store(&writer->commit_planned, true);
     return 0;
 }
 
@@ -240,12 +245,36 @@ struct writer *writer_start(struct store *store, const char *directory,
     return writer;
 }
 
-void writer_push(struct writer *writer, struct writer_item *item)
+static void item_init(struct writer_item *item)
 {
     item->arena = (struct arena){0};
     item->results = NULL;
     item->count = 0;
+}
+
+void writer_push(struct writer *writer, struct writer_item *item)
+{
+    item_init(item);
     queue_push(&writer->todo, &item->link);
+}
+
+/* The thread tells that no commit is planned before it looks at the queue for
+ * the last time, so that an item is never overlooked. */
+void writer_gather(struct writer *writer, struct writer_item *item)
+{
+    item_init(item);
+    writer->gathered_bytes += item->entry.length;
+    queue_push_quietly(&writer->todo, &item->link);
+    if (writer->gathered_bytes < BOUND_GATHERED_BYTES &&
+        atomic_load(&writer->commit_planned))
+        return;
+    writer->gathered_bytes = 0;
+    writer_hurry(writer);
+}
+
+void writer_hurry(struct writer *writer)
+{
+    queue_nudge(&writer->todo);
 }
 
 struct writer_item *writer_take_done(struct writer *writer)

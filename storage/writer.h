@@ -45,6 +45,13 @@ struct writer *writer_start(struct store *store, const char *directory,
                             void (*wake)(void *context), void *context);
 
 void writer_push(struct writer *writer, struct writer_item *item); /* Any. */
+/* The same for an entry whose result nobody waits for, as on a follower: it is
+ * applied by the next commit, together with what comes until then, so that a
+ * node with little to do does not wake a thread for each entry. One producer.
+ */
+void writer_gather(struct writer *writer, struct writer_item *item);
+/* What has gathered is wanted now. Any thread. */
+void writer_hurry(struct writer *writer);
 
 /* Applied entries in order, linked by `link.next`. One consumer. */
 struct writer_item *writer_take_done(struct writer *writer);
