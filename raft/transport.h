@@ -57,7 +57,8 @@ struct transport_callbacks {
     void *context;
     /* A frame, checked for form. It and what it points to are borrowed: take
      * a reference of frame->buffer to keep bytes of it, entry_ref() to keep
-     * entries. `from` is the Raft id that the sender has proved. */
+     * entries. `from` is the Raft id that the sender has proved. A ping says
+     * that the sender lives, and nothing else. */
     void (*received)(void *context, uint64_t from, const struct frame *frame);
     /* Frames to the peer can be sent on this lane, or no more. `peer` is the
      * id by which it was added; `raft_id` whom was found there. May be NULL. */

@@ -124,9 +124,11 @@ static void deliver(struct guest *guest)
     if (rc != 0) {
         transport->figures.frames_refused++;
         refuse(guest, &error);
-    } else if (frame.type != FRAME_PING) {
-        transport->figures.frames_received++;
-        transport->figures.bytes_received += FRAME_HEADER + body->length;
+    } else {
+        if (frame.type != FRAME_PING) {
+            transport->figures.frames_received++;
+            transport->figures.bytes_received += FRAME_HEADER + body->length;
+        }
         callbacks->received(callbacks->context, from, &frame);
     }
     buffer_unref(body);

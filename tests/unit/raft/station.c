@@ -90,6 +90,10 @@ static void note(struct station *station, enum frame_lane lane, uint64_t number)
 static void on_received(void *context, uint64_t from, const struct frame *frame)
 {
     struct station *station = context;
+    if (frame->type == FRAME_PING) {
+        station->pings++;
+        return;
+    }
     station->last_from = from;
     station->last_stamp = frame->stamp;
     switch (frame->type) {

@@ -14,6 +14,7 @@ struct station {
     uint64_t sent[LANES];     /* Number of the last frame. */
     uint64_t received[LANES]; /* The same; they must come one by one, */
     bool gaps;                /* unless this is set: then only rising. */
+    uint64_t pings;           /* That came. */
     uint64_t last_from;
     struct frame_stamp last_stamp;
     uint64_t connects;

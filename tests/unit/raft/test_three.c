@@ -650,6 +650,21 @@ static void test_requests_without_answer_are_unknown(void **state)
     assert_int_equal(answers[0].rc, ERR_UNKNOWN_OUTCOME);
 }
 
+/* Followers have nothing to say to each other, and live. */
+static void test_a_quiet_member_is_not_silent(void **state)
+{
+    (void)state;
+    trio_open_all(&trio);
+    trio_submit(&trio, 1, 100);
+    trio_agree(&trio);
+    unsigned asker = other_than(trio_leader(&trio)->number);
+    unsigned asked = other_than(asker);
+    trio.members[asked].keeps_requests = true;
+    assert_int_equal(ask(asker, asked + 1, 100, 60000, &answers[0]), 0);
+    trio_run_for(&trio, 5000);
+    assert_int_equal(answers[0].count, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -673,6 +688,7 @@ int main(void)
         TEST(test_the_leader_knows_its_members),
         TEST(test_requests_are_answered),
         TEST(test_requests_without_answer_are_unknown),
+        TEST(test_a_quiet_member_is_not_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

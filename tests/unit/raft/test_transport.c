@@ -173,6 +173,7 @@ static void test_a_silent_line_is_kept_by_pings(void **state)
     station_run_ms(&loop, SHORT_MS * 3);
     assert_int_equal(one.disconnects + two.disconnects, 0);
     assert_int_equal(figures_of(&one).guests, LANES);
+    assert_true(one.pings > 0 && two.pings > 0);
     send_some(&one, TWO, 10);
     run_until_all_arrived();
 }
