@@ -216,8 +216,12 @@ def test_local_reads_without_a_majority(cluster):
     [last, other] = cluster.followers()
     leader.kill()
     other.kill()
-    answer, index = local(last, f"/api/messages/{message}")
-    assert answer.status == 200 and answer.json()["data"]["payload"] == {"n": 1}
+    # What it has applied is seen with its next commit, a moment later.
+    answer, index = wait_until(
+        lambda: (found := local(last, f"/api/messages/{message}"))[0].status == 200 and found,
+        "it has committed what it applied",
+    )
+    assert answer.json()["data"]["payload"] == {"n": 1}
     wait_until(
         lambda: cluster.told_by(last)["leader"] is None, "it knows that nobody leads"
     )
