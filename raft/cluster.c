@@ -200,6 +200,7 @@ static void hand_over(struct cluster *cluster)
 
 static void announce_leadership(struct cluster *cluster)
 {
+    struct entry next;
     uint64_t term = replica_leading(cluster->replica);
     if (cluster_is_idle(cluster) || term == cluster->leading_term)
         return;
@@ -208,7 +209,10 @@ static void announce_leadership(struct cluster *cluster)
         cluster->in_flight = 0;
         cluster->callbacks.deposed(cluster->callbacks.context);
     }
-    if (term == 0 || cluster_is_idle(cluster))
+    /* Whoever hears of it must have been handed what was committed before, be
+     * it that this has to be read from the disk first. */
+    if (term == 0 || cluster_is_idle(cluster) ||
+        replica_peek(cluster->replica, &next) != REPLICA_NOTHING)
         return;
     LOG_INFO("raft", "this node leads", FIELD_U64("term", term));
     cluster->leading_term = term;
