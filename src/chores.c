@@ -13,7 +13,6 @@ enum {
     TOPICS_A_LOOK = 64,
     PURGE_PAUSE_MS = 20,
     REPLAY_PAUSE_MS = 5,
-    REPLAY_IDLE_MS = 2000, /* A job must not hang on one call to work. */
     EXPIRE_PAUSE_MS = 20,
     EXPIRE_IDLE_MS = 5000,
 };
@@ -149,7 +148,7 @@ enum chore_number { PURGE, REPLAY, EXPIRE, CHORES };
 
 static const struct chore_kind kinds[CHORES] = {
     [PURGE] = {"purge", look_purge, PURGE_PAUSE_MS, 0},
-    [REPLAY] = {"replay", look_replay, REPLAY_PAUSE_MS, REPLAY_IDLE_MS},
+    [REPLAY] = {"replay", look_replay, REPLAY_PAUSE_MS, 0},
     [EXPIRE] = {"retention", look_expire, EXPIRE_PAUSE_MS, EXPIRE_IDLE_MS},
 };
 

@@ -21,6 +21,7 @@ struct leadership {
     uint32_t reign;
     struct scheduler *scheduler;        /* From PHASE_LOADING on. */
     struct scheduler_statistics before; /* Of earlier schedulers. */
+    uint64_t decided_ms; /* While pipelines were read, something was. 0: no. */
     bool draining;
 };
 
@@ -185,6 +186,7 @@ static void begin_loading(struct leadership *leadership)
 {
     leadership->scheduler = new_scheduler(leadership);
     leadership->phase = PHASE_LOADING;
+    leadership->decided_ms = 0;
     leadership->port.read_page(leadership->port.context, leadership->reign, 0);
 }
 
@@ -221,6 +223,9 @@ static void finish_loading(struct leadership *leadership)
             add_new_pipeline(leadership, known);
     }
     leadership->phase = PHASE_RUNNING;
+    /* The views may be older than that, and tell of no retry that is due. */
+    if (leadership->decided_ms != 0)
+        scheduler_decided(leadership->scheduler, 0, leadership->decided_ms);
 }
 
 void leadership_paged(struct leadership *leadership, uint32_t reign,
@@ -386,6 +391,8 @@ static void apply_decision(struct leadership *leadership,
                command_decision_step_decode(command->body, &step) == 0) {
         publisher_id = step.publisher_id;
     }
+    if (leadership->phase == PHASE_LOADING)
+        leadership->decided_ms = result->time_ms;
     scheduler_decided(leadership->scheduler, publisher_id, result->time_ms);
 }
 

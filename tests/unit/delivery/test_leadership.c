@@ -220,6 +220,26 @@ static void test_a_page_that_cannot_be_read_is_asked_for_again(void **state)
     desk_close(&desk);
 }
 
+/* A decision, or a step of a replay, between the view of a page and the
+ * pipelines that come of it: what is due since then is looked for. */
+static void test_a_decision_while_loading_is_not_missed(void **state)
+{
+    struct desk desk;
+    struct encoder entry = {0};
+    const struct command_decision decision = {.message_id = 1};
+    struct pipeline_view view = {.publisher = {.id = 1}, .next = 2};
+    (void)state;
+    desk_open(&desk);
+    leadership_lead(desk.leadership, 10);
+    decided(&desk, 0);
+    command_decision_encode(&entry, COMMAND_RETRY, 10, 0, &decision);
+    apply(&desk, &entry, (struct command_result){.count = 1, .time_ms = 10});
+    leadership_paged(desk.leadership, desk.reign, 0, 0, &view, 1);
+    leadership_run(desk.leadership, 10);
+    assert_int_equal(desk.read.kind, DELIVERY_DUE);
+    desk_close(&desk);
+}
+
 static void test_nothing_is_sent_without_a_lease(void **state)
 {
     struct desk desk;
@@ -354,6 +374,7 @@ int main(void)
         cmocka_unit_test(test_nothing_before_the_takeover_is_applied),
         cmocka_unit_test(test_an_old_takeover_is_nothing),
         cmocka_unit_test(test_a_page_that_cannot_be_read_is_asked_for_again),
+        cmocka_unit_test(test_a_decision_while_loading_is_not_missed),
         cmocka_unit_test(test_nothing_is_sent_without_a_lease),
         cmocka_unit_test(test_an_answer_to_an_earlier_reign_is_nothing),
         cmocka_unit_test(test_what_is_under_way_is_settled_first),
