@@ -7,9 +7,12 @@ count, since its answer may have been on its way already.
 """
 
 import http.client
+import random
 import statistics
 import threading
 import time
+
+from nodes import MEMBERS, TOPIC, Cluster
 
 
 class Client(threading.Thread):
@@ -64,9 +67,9 @@ def percentile(values, percent):
     return values[max(0, -(-len(values) * percent // 100) - 1)]
 
 
-def measure(cluster, topic, kills, chance):
+def measure(cluster, kills, chance):
     """Seconds, one for each kill."""
-    clients = {node: Client(node, topic) for node in cluster.nodes}
+    clients = {node: Client(node, TOPIC) for node in cluster.nodes}
     for client in clients.values():
         client.start()
     gaps = []
@@ -91,3 +94,18 @@ def report(gaps):
         f"| {percentile(ordered, 90):.2f} | {ordered[-1]:.2f} |",
         flush=True,
     )
+
+
+def bench(arguments):
+    print(
+        "\nleader killed (kill -9) at default timers while clients publish through all "
+        f"{MEMBERS} nodes: seconds until the next message is acknowledged\n"
+    )
+    print("| kills | min | median | p90 | max |")
+    print("|---|---|---|---|---|", flush=True)
+    cluster = Cluster(arguments.binary, arguments.data_dir, arguments.flags)
+    try:
+        chance = random.Random(arguments.kills)
+        report(measure(cluster, arguments.kills, chance))
+    finally:
+        cluster.close()

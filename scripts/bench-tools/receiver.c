@@ -1,9 +1,12 @@
 /* receiver.c - an HTTP receiver that is faster than what it measures.
  *
- *     receiver PORT
+ *     receiver PORT [latency]
  *
  * Answers 200 to every request on 127.0.0.1:PORT over kept-alive connections
- * and counts them; on SIGTERM it prints the count and ends. It understands
+ * and counts them; on SIGTERM it prints the count and ends. With `latency` a
+ * body is the time at which its message was sent, in nanoseconds of
+ * CLOCK_MONOTONIC, and behind the count stand median and 99th percentile of
+ * what it took until here, in microseconds. It understands
  * what Postoffice sends, Content-Length bodies, and nothing else: a request
  * that it cannot read closes its connection. One thread, level-triggered
  * epoll, one write per answer. */
@@ -18,6 +21,7 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { HEADER_BYTES_MAX = 16384, EVENTS_MAX = 256 };
@@ -28,6 +32,13 @@ struct connection {
     size_t used;
     char header[HEADER_BYTES_MAX];
 };
+
+/* How long messages took, when that is asked for. */
+static struct {
+    bool wanted;
+    size_t count;
+    long us[1 << 20];
+} latencies;
 
 static const char answer[] = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 static unsigned long requests;
@@ -56,6 +67,36 @@ static size_t body_length(const char *header, const char *end)
     return 0;
 }
 
+static void note_latency(const char *body)
+{
+    struct timespec now;
+    const long long sent = strtoll(body, NULL, 10);
+
+    if (latencies.count == sizeof(latencies.us) / sizeof(*latencies.us))
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    latencies.us[latencies.count++] =
+        (long)((now.tv_sec * 1000000000LL + now.tv_nsec - sent) / 1000);
+}
+
+static int compare(const void *left, const void *right)
+{
+    const long a = *(const long *)left, b = *(const long *)right;
+
+    return (a > b) - (a < b);
+}
+
+static void print_figures(void)
+{
+    printf("%lu", requests);
+    if (latencies.count > 0) {
+        qsort(latencies.us, latencies.count, sizeof(*latencies.us), compare);
+        printf(" %ld %ld", latencies.us[latencies.count / 2],
+               latencies.us[latencies.count * 99 / 100]);
+    }
+    printf("\n");
+}
+
 /* Takes whole requests off the front of what was read. Returns how many were
  * completed, or -1 when the header is beyond reading. */
 static int take_requests(struct connection *connection)
@@ -71,6 +112,8 @@ static int take_requests(struct connection *connection)
             break;
         }
         if (connection->body_left > 0) {
+            if (latencies.wanted) /* Short bodies: all of it is here. */
+                note_latency(connection->header + taken);
             taken += connection->body_left;
             connection->body_left = 0;
             completed++;
@@ -171,8 +214,9 @@ int main(int argc, char **argv)
     struct epoll_event events[EVENTS_MAX];
     char mark_listener, mark_end; /* Addresses that name the two. */
 
-    if (argc != 2) {
-        fprintf(stderr, "usage: receiver PORT\n");
+    latencies.wanted = argc == 3 && strcmp(argv[2], "latency") == 0;
+    if (argc != 2 && !latencies.wanted) {
+        fprintf(stderr, "usage: receiver PORT [latency]\n");
         return 2;
     }
     const int listener = listen_on((int)strtol(argv[1], NULL, 10));
@@ -185,7 +229,7 @@ int main(int argc, char **argv)
         const int count = epoll_wait(epoll, events, EVENTS_MAX, -1);
         for (int i = 0; i < count; i++) {
             if (events[i].data.ptr == &mark_end) {
-                printf("%lu\n", requests);
+                print_figures();
                 return 0;
             }
             if (events[i].data.ptr == &mark_listener)
