@@ -15,6 +15,7 @@
 #define POSTOFFICE_HTTP_BACKEND_H
 
 #include "base/error.h"
+#include "base/process.h"
 #include "storage/filter.h"
 #include "storage/model.h"
 #include "storage/query.h"
@@ -214,17 +215,28 @@ struct backend_metrics {
     uint64_t term;
     uint64_t commit_index;
     uint64_t applied_index;
+    uint64_t last_index;
+    uint64_t first_index;
+    uint64_t leaderships;
     uint64_t leader; /* 0 or 1 */
+    uint64_t leader_known;
+    uint64_t ready;
+    uint64_t writable;
     uint64_t log_bytes;
     uint64_t log_syncs;
     uint64_t log_sync_us;
     uint64_t log_written_bytes;
     uint64_t store_file_bytes;
     uint64_t store_reusable_bytes;
+    uint64_t store_limit_bytes;
     uint64_t store_commits;
     uint64_t store_commit_us;
     uint64_t disk_free_bytes;
+    uint64_t disk_reserve_bytes;
+    uint64_t idempotency_keys;
+    uint64_t idempotency_keys_limit;
     uint64_t proposals_waiting_bytes;
+    struct process_figures process;
 };
 
 /* How new what is read must be. */

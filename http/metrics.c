@@ -1,5 +1,6 @@
 /* Prometheus text format 0.0.4: HELP, TYPE and value of each series. Names
  * follow its conventions: base units, `_total` for what only grows. */
+#include "http/metrics_members.h"
 #include "http/metrics_publishers.h"
 #include "http/resources.h"
 
@@ -7,9 +8,13 @@
 
 #include <inttypes.h>
 #include <stddef.h>
-#include <stdio.h>
 
-enum shape { COUNTER, GAUGE, SECONDS /* A counter kept in microseconds. */ };
+enum shape {
+    COUNTER,
+    GAUGE,
+    COUNTER_US, /* Kept in microseconds, told in seconds. */
+    GAUGE_US,
+};
 
 struct series {
     const char *name;
@@ -23,8 +28,15 @@ struct series {
         "postoffice_" name, help, shape,                                       \
             offsetof(struct backend_metrics, field)                            \
     }
+/* What every program tells under the same names. */
+#define PROCESS(name, shape, field, help)                                      \
+    {                                                                          \
+        "process_" name, help, shape,                                          \
+            offsetof(struct backend_metrics, process.field)                    \
+    }
 
 static const struct series all[] = {
+    /* Since this node started, as all counters. */
     SERIES("messages_published_total", COUNTER, messages_published,
            "Messages acknowledged to publishing clients."),
     SERIES("payload_published_bytes_total", COUNTER, payload_bytes_published,
@@ -56,10 +68,21 @@ static const struct series all[] = {
            "Index of the last log entry applied to the store."),
     SERIES("raft_is_leader", GAUGE, leader,
            "1 while this node leads the cluster."),
+    SERIES("raft_leader_known", GAUGE, leader_known,
+           "1 while this node knows who leads."),
+    SERIES("raft_leaderships_total", COUNTER, leaderships,
+           "How often this node has come to lead."),
+    SERIES("raft_last_index", GAUGE, last_index,
+           "Index of the last log entry, be it committed or not."),
+    SERIES("raft_first_index", GAUGE, first_index,
+           "Index of the oldest entry still in the log."),
+    SERIES("ready", GAUGE, ready, "1 while /readyz says 200."),
+    SERIES("writable", GAUGE, writable,
+           "1 while a message sent here would be taken."),
     SERIES("log_size_bytes", GAUGE, log_bytes,
            "Bytes of log segments on disk."),
     SERIES("log_syncs_total", COUNTER, log_syncs, "Syncs of the log."),
-    SERIES("log_sync_seconds_total", SECONDS, log_sync_us,
+    SERIES("log_sync_seconds_total", COUNTER_US, log_sync_us,
            "Time spent in syncs of the log."),
     SERIES("log_written_bytes_total", COUNTER, log_written_bytes,
            "Bytes written to the log."),
@@ -67,43 +90,72 @@ static const struct series all[] = {
            "Size of the store's data file."),
     SERIES("store_reusable_bytes", GAUGE, store_reusable_bytes,
            "Free pages within the store's data file."),
+    SERIES("store_limit_bytes", GAUGE, store_limit_bytes,
+           "What the store may grow to (--max-store-bytes)."),
     SERIES("store_commits_total", COUNTER, store_commits,
            "Durable commits of the store."),
-    SERIES("store_commit_seconds_total", SECONDS, store_commit_us,
+    SERIES("store_commit_seconds_total", COUNTER_US, store_commit_us,
            "Time spent in commits of the store."),
     SERIES("disk_free_bytes", GAUGE, disk_free_bytes,
            "Free bytes of the data directory's file system."),
+    SERIES("disk_reserve_bytes", GAUGE, disk_reserve_bytes,
+           "Free bytes below which publishing is refused (--min-free-bytes)."),
+    SERIES("idempotency_keys", GAUGE, idempotency_keys,
+           "Idempotency keys that are remembered."),
+    SERIES("idempotency_keys_limit", GAUGE, idempotency_keys_limit,
+           "Beyond so many a request with a new key is refused."),
     SERIES("proposals_waiting_bytes", GAUGE, proposals_waiting_bytes,
            "Bytes of commands that wait for the log."),
+    PROCESS("cpu_seconds_total", COUNTER_US, cpu_us,
+            "Processor time, of user and system."),
+    PROCESS("resident_memory_bytes", GAUGE, resident_bytes,
+            "Memory in use, with the pages of the store's map."),
+    PROCESS("virtual_memory_bytes", GAUGE, virtual_bytes,
+            "Address space, with the whole of the store's map."),
+    PROCESS("open_fds", GAUGE, open_descriptors, "Open descriptors."),
+    PROCESS("max_fds", GAUGE, descriptors_max,
+            "As many descriptors as the process may open."),
+    PROCESS("threads", GAUGE, threads, "Threads."),
+    PROCESS("start_time_seconds", GAUGE_US, started_us,
+            "When the process started, since the Unix epoch."),
 };
+
+static const char *type_of(enum shape shape)
+{
+    return shape == COUNTER || shape == COUNTER_US ? "counter" : "gauge";
+}
 
 static void write_series(struct encoder *out, const struct series *series,
                          uint64_t value)
 {
-    char text[512];
-    int length =
-        snprintf(text, sizeof text, "# HELP %s %s\n# TYPE %s %s\n%s ",
-                 series->name, series->help, series->name,
-                 series->shape == GAUGE ? "gauge" : "counter", series->name);
-    encoder_bytes(out, slice_of(text, (size_t)length));
-    if (series->shape == SECONDS)
-        length = snprintf(text, sizeof text, "%" PRIu64 ".%06" PRIu64 "\n",
-                          value / 1000000, value % 1000000);
+    encoder_print(out, "# HELP %s %s\n# TYPE %s %s\n", series->name,
+                  series->help, series->name, type_of(series->shape));
+    if (series->shape == COUNTER_US || series->shape == GAUGE_US)
+        encoder_print(out, "%s %" PRIu64 ".%06" PRIu64 "\n", series->name,
+                      value / 1000000, value % 1000000);
     else
-        length = snprintf(text, sizeof text, "%" PRIu64 "\n", value);
-    encoder_bytes(out, slice_of(text, (size_t)length));
+        encoder_print(out, "%s %" PRIu64 "\n", series->name, value);
 }
 
 static void on_metrics(struct request *request,
                        const struct backend_result *result)
 {
+    const struct backend *backend = request_backend(request);
+    struct backend_status status;
+    bool measured = result->metrics->process.started_us != 0;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         uint64_t value;
+        if (!measured &&
+            all[i].offset >= offsetof(struct backend_metrics, process))
+            continue;
         memcpy(&value, (const char *)result->metrics + all[i].offset,
                sizeof value);
         write_series(&request->answer, &all[i], value);
     }
+    backend->status(backend->context, &status);
+    metrics_write_members(&request->answer, &status);
     metrics_write_publishers(&request->answer, result, clock_wall_ms());
+    request_tell_server(request);
     request_send(request, 200, "text/plain; version=0.0.4; charset=utf-8");
 }
 

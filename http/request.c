@@ -75,14 +75,26 @@ static void log_access(const struct request *request, int status)
                 FIELD_U64("duration_us", clock_us() - request->started_us));
 }
 
+static void count_traffic(const struct request *request, int status)
+{
+    struct traffic *traffic = &request->server->traffic;
+    if (request->forwarded != NULL)
+        traffic->served++;
+    else
+        traffic_count(traffic, request->route, status,
+                      clock_us() - request->started_us);
+}
+
 /* h2o's pool lets go of the request. */
 static void on_dispose(void *memory)
 {
     struct request *request = memory;
     if (request->ticket != 0)
         ticket_void(&request->server->tickets, request->ticket);
-    if (!request->answered)
+    if (!request->answered) {
         log_access(request, 0);
+        count_traffic(request, 0);
+    }
     if (request->connection != NULL)
         request->connection->request = NULL;
     arena_close(&request->arena);
@@ -154,6 +166,18 @@ bool request_find_header(const struct request *request, const char *name,
     return true;
 }
 
+void request_tell_server(struct request *request)
+{
+    const struct http_server *server = request->server;
+    struct encoder *out = &request->answer;
+    traffic_write(&server->traffic, out);
+    encoder_print(out,
+                  "# HELP postoffice_http_connections Connections of clients.\n"
+                  "# TYPE postoffice_http_connections gauge\n"
+                  "postoffice_http_connections %" PRIu32 "\n",
+                  server->connection_count);
+}
+
 struct encoder *request_scratch(struct request *request)
 {
     request->server->scratch.length = 0;
@@ -191,6 +215,7 @@ static void count_answer(struct request *request, int status)
 {
     request->answered = true;
     log_access(request, status);
+    count_traffic(request, status);
 }
 
 void request_set_head(struct request *request, int status, const char *type)

@@ -70,6 +70,8 @@ struct request {
 
 const struct backend *request_backend(const struct request *request);
 const struct body_limits *request_limits(const struct request *request);
+/* Writes what the server itself tells in /metrics. */
+void request_tell_server(struct request *request);
 /* A buffer of the server for what is borrowed only during one call; empty. */
 struct encoder *request_scratch(struct request *request);
 

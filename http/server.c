@@ -8,6 +8,7 @@
 #include "http/server_inside.h"
 
 #include "http/forward.h"
+#include "http/resources.h"
 
 #include <netdb.h>
 #include <signal.h>
@@ -143,6 +144,7 @@ static struct http_server *server_new(uv_loop_t *loop,
     if (options->body_bytes_max > INPUT_BYTES_MAX / 4)
         server->input_bytes_max = 4 * options->body_bytes_max;
     park_init(&server->park, loop, options->leader_wait_ms);
+    traffic_init(&server->traffic, http_routes);
     ticket_table_init(&server->tickets,
                       options->connections_max + FORWARDED_MAX);
     if (getrandom(&server->id_seed, sizeof server->id_seed, 0) < 0)
@@ -190,6 +192,7 @@ static void on_last_closed(uv_handle_t *handle)
     void *context = server->done_context;
     free(server->listeners);
     ticket_table_close(&server->tickets);
+    traffic_close(&server->traffic);
     encoder_close(&server->scratch);
     free(server);
     if (done != NULL)

@@ -13,6 +13,7 @@
 #include "http/patience.h"
 #include "http/request.h"
 #include "http/ticket.h"
+#include "http/traffic.h"
 
 #define H2O_USE_LIBUV 1
 #include <h2o.h>
@@ -80,6 +81,7 @@ struct http_server {
     uint32_t forwarded_count;
     struct ticket_table tickets;
     struct park park;
+    struct traffic traffic;
     struct encoder scratch;
     uint64_t id_seed;
     uint64_t id_count;

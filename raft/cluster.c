@@ -216,6 +216,7 @@ static void announce_leadership(struct cluster *cluster)
         return;
     LOG_INFO("raft", "this node leads", FIELD_U64("term", term));
     cluster->leading_term = term;
+    cluster->leaderships++;
     cluster->callbacks.leading(cluster->callbacks.context, term);
 }
 
@@ -439,6 +440,7 @@ struct cluster_status cluster_status(const struct cluster *cluster)
     return (struct cluster_status){
         .role = role_of(status.state),
         .leading = cluster->leading_term != 0,
+        .leaderships = cluster->leaderships,
         .term = status.term,
         .leader_id = (uint32_t)(status.leader_id & 0xffff),
         .commit_index = status.commit_index,

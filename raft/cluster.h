@@ -197,7 +197,8 @@ uint16_t cluster_port(const struct cluster *cluster);
 struct cluster_status {
     bool waiting; /* For the first members; all else is 0. */
     enum cluster_role role;
-    bool leading; /* Leader with its barrier committed. */
+    bool leading;         /* Leader with its barrier committed. */
+    uint64_t leaderships; /* How often it has come to lead. */
     uint64_t term;
     uint32_t leader_id; /* 0: unknown. */
     uint64_t commit_index;

@@ -102,6 +102,7 @@ struct cluster {
     bool blocked;          /* committed() said: not now. */
     bool writable;         /* As was last said or seen. */
     uint64_t leading_term; /* As was last said; 0: not leading. */
+    uint64_t leaderships;  /* How often it was said. */
     uint64_t in_flight;    /* Index of the last submitted entry. */
     size_t refused_bytes;  /* Of the entry that found no room; 0. */
     uint64_t durable_index;

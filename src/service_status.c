@@ -206,6 +206,7 @@ static void fill_metrics(struct service *service,
     struct scheduler_statistics delivery =
         dispatcher_statistics(service->parts.dispatcher);
     const struct writer_statistics *writer = statistics(service);
+    const struct settings *settings = service->parts.settings;
     *ret_metrics = (struct backend_metrics){
         .messages_published = service->published,
         .payload_bytes_published = service->published_bytes,
@@ -222,7 +223,11 @@ static void fill_metrics(struct service *service,
         .term = cluster.term,
         .commit_index = cluster.commit_index,
         .applied_index = catalog_applied_index(service->parts.catalog),
+        .last_index = cluster.last_index,
+        .first_index = cluster.first_index,
+        .leaderships = cluster.leaderships,
         .leader = cluster.leading,
+        .leader_known = cluster.leader_id != 0,
         .log_bytes = cluster.log_bytes,
         .log_syncs = cluster.syncs,
         .log_sync_us = cluster.sync_us_total,
@@ -232,18 +237,36 @@ static void fill_metrics(struct service *service,
         .store_commits = writer->commits,
         .store_commit_us = writer->commit_us,
         .disk_free_bytes = writer->disk_free_bytes,
+        .disk_reserve_bytes = settings->min_free_bytes,
+        .store_limit_bytes = settings->max_store_bytes,
+        .idempotency_keys_limit = BOUND_IDEMPOTENCY_KEYS,
         .proposals_waiting_bytes =
             proposer_waiting_bytes(service->parts.proposer),
     };
+    struct backend_status probes = {0};
+    fill_probes(service, &cluster, &probes);
+    ret_metrics->ready = probes.ready;
+    ret_metrics->writable = probes.writable;
 }
 
 /* ---- Publishers, one by one ---- */
+
+/* What takes a look at the store, or at the kernel's lists. */
+struct looked_up {
+    struct process_figures process;
+    uint64_t idempotency_keys;
+};
 
 static int run_metrics(struct service_read *read, struct view *view,
                        struct error *error)
 {
     struct publisher_view *publishers;
-    int rc =
+    struct looked_up *looked_up = read->data;
+    looked_up->process = process_measure();
+    int rc = query_idempotency_keys(view, &looked_up->idempotency_keys, error);
+    if (rc != 0)
+        return rc;
+    rc =
         query_publishers(view, 0, 0, BOUND_METRICS_PUBLISHERS, &read->job.arena,
                          &publishers, &read->result.count, error);
     read->result.publishers = publishers;
@@ -257,7 +280,10 @@ static bool metrics_then(struct service_read *read)
 {
     struct backend_result *result = &read->result;
     struct backend_metrics metrics;
+    const struct looked_up *looked_up = read->data;
     fill_metrics(read->service, &metrics);
+    metrics.process = looked_up->process;
+    metrics.idempotency_keys = looked_up->idempotency_keys;
     if (result->code != 0) {
         *result = (struct backend_result){.ticket = read->ticket};
     } else {
@@ -279,5 +305,6 @@ void service_metrics(void *context, uint64_t ticket)
 {
     struct service_read *read = service_read_new(context, ticket, run_metrics);
     read->then = metrics_then;
+    read->data = memory_new_zeroed(1, sizeof(struct looked_up));
     service_read_submit(read, BACKEND_LOCAL);
 }

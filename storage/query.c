@@ -25,6 +25,13 @@ int query_identity(struct view *view, struct cluster_identity *ret,
     return 0;
 }
 
+int query_idempotency_keys(struct view *view, uint64_t *ret_count,
+                           struct error *error)
+{
+    return record_count(&view->transaction, DATABASE_IDEMPOTENCY, ret_count,
+                        error);
+}
+
 /* ---- Lists of ids ---- */
 
 /* Ids from a database keyed by id, behind `prefix` bytes that stay the same. */

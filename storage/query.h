@@ -27,6 +27,10 @@ struct cluster_identity {
 int query_identity(struct view *view, struct cluster_identity *ret,
                    struct error *error);
 
+/* Kept now, of all scopes and routes. */
+int query_idempotency_keys(struct view *view, uint64_t *ret_count,
+                           struct error *error);
+
 /* In order of id, from the first above after_id; at most `limit`. */
 int query_topics(struct view *view, uint32_t after_id, uint32_t limit,
                  struct arena *arena, struct topic **ret_topics,

@@ -6,7 +6,7 @@ from node import wait_until
 from receiver import fail, ok
 
 LINE = re.compile(
-    r'^([a-z_]+)(\{[a-z]+="[^"\\]*"(?:,[a-z]+="[^"\\]*")*\})? (-?[0-9.]+)$'
+    r'^([a-z_]+)(\{[a-z_]+="[^"\\]*"(?:,[a-z_]+="[^"\\]*")*\})? (-?[0-9.]+)$'
 )
 
 
