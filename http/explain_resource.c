@@ -4,8 +4,6 @@
 
 #include <inttypes.h>
 
-enum { CLAUSE_SIZE = 256 };
-
 /* What the store told, and what delivery adds. */
 struct account {
     const struct backend_explanation *explanation;
@@ -39,21 +37,12 @@ static void say_time(struct encoder *out, const char *before, uint64_t time_ms)
         encoder_print(out, "%s%s", before, time_text(time_ms, text));
 }
 
-/* A receiver's answer may be long. */
 static void say_attempt(struct encoder *out, const struct attempt *attempt)
 {
-    int length = attempt->response.length < CLAUSE_SIZE
-                     ? (int)attempt->response.length
-                     : CLAUSE_SIZE;
     if (attempt->number == 0 && attempt->class == ATTEMPT_OK)
         return;
-    if (attempt->status != 0)
-        encoder_print(out, ": the target answered %u", attempt->status);
-    else
-        encoder_print(out, ": %s", attempt_class_text(attempt->class));
-    if (length > 0)
-        encoder_print(out, " (%.*s)", length,
-                      (const char *)attempt->response.data);
+    encoder_print(out, ": ");
+    attempt_say(out, attempt);
 }
 
 /* The last attempt that failed, of those kept. */

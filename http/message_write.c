@@ -6,7 +6,22 @@
 #include "base/public_id.h"
 #include "storage/command.h"
 
-enum { PREVIEW_BYTES = 256 };
+enum { PREVIEW_BYTES = 256, CLAUSE_SIZE = 256 };
+
+void attempt_say(struct encoder *out, const struct attempt *attempt)
+{
+    int length = attempt->response.length < CLAUSE_SIZE
+                     ? (int)attempt->response.length
+                     : CLAUSE_SIZE;
+    if (attempt->number == 0 && attempt->class == ATTEMPT_OK)
+        return;
+    encoder_print(out, "%s", attempt_class_text(attempt->class));
+    if (attempt->status != 0)
+        encoder_print(out, ", the target answered %u", attempt->status);
+    if (length > 0)
+        encoder_print(out, " (%.*s)", length,
+                      (const char *)attempt->response.data);
+}
 
 void attempt_write_error(struct json_writer *json,
                          const struct attempt *attempt, uint64_t at_ms)

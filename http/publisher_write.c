@@ -13,6 +13,7 @@ struct standing {
     struct slice reason;
     uint64_t since_ms;
     uint64_t next_ms;
+    const struct attempt *cause; /* Told behind the reason; NULL: none. */
 };
 
 static uint64_t later(uint64_t a, uint64_t b)
@@ -28,16 +29,21 @@ static struct standing standing_of(const struct publisher_view *view,
 {
     const struct publisher *publisher = &view->publisher;
     if (publisher->paused)
-        return (struct standing){"paused", publisher->pause_reason,
-                                 publisher->paused_ms, 0};
+        return (struct standing){.state = "paused",
+                                 .reason = publisher->pause_reason,
+                                 .since_ms = publisher->paused_ms};
     if (view->circuit.state == CIRCUIT_OPEN)
-        return (struct standing){"circuit_open", view->circuit.error.response,
-                                 view->circuit.since_ms,
-                                 view->circuit.next_probe_ms};
+        return (struct standing){.state = "circuit_open",
+                                 .since_ms = view->circuit.since_ms,
+                                 .next_ms = view->circuit.next_probe_ms,
+                                 .cause = &view->circuit.error};
     if (view->throttled_until_ms > now_ms)
         return (struct standing){
-            "throttled", slice_text("the target said Retry-After"),
-            view->counts.last_error_ms, view->throttled_until_ms};
+            .state = "throttled",
+            .reason = slice_text("the target said Retry-After: "),
+            .since_ms = view->counts.last_error_ms,
+            .next_ms = view->throttled_until_ms,
+            .cause = &view->counts.last_error};
     struct standing standing = {
         .state = "active",
         .since_ms = later(publisher->created_ms, view->circuit.since_ms),
@@ -62,11 +68,16 @@ static void write_state(struct json_writer *json,
                         const struct publisher_activity *activity)
 {
     struct standing standing = standing_of(view, activity, clock_wall_ms());
+    struct encoder reason = {0};
+    encoder_bytes(&reason, standing.reason);
+    if (standing.cause != NULL)
+        attempt_say(&reason, standing.cause);
     json_member_boolean(json, "active", !view->publisher.paused);
     json_member_string(json, "state", standing.state);
-    json_member_text_or_null(json, "state_reason", standing.reason);
+    json_member_text_or_null(json, "state_reason", encoder_slice(&reason));
     json_member_time(json, "state_since", standing.since_ms);
     json_member_time(json, "next_attempt_at", standing.next_ms);
+    encoder_close(&reason);
 }
 
 static void write_counts(struct json_writer *json,

@@ -72,6 +72,9 @@ void message_write(struct json_writer *json, const struct message_view *view,
                    uint64_t id_space, enum message_depth depth);
 void attempt_write(struct json_writer *json, const struct attempt *attempt);
 /* The shape `last_error` of publishers and deliveries. */
+/* Why it failed, in one clause: class, status and what is kept of the answer,
+ * cut where it is long. Nothing for an attempt that was never made. */
+void attempt_say(struct encoder *out, const struct attempt *attempt);
 void attempt_write_error(struct json_writer *json,
                          const struct attempt *attempt, uint64_t at_ms);
 /* The member `last_error`. */

@@ -194,6 +194,26 @@ static void test_answered(struct dispatcher *dispatcher, uint32_t publisher_id,
     test.done(test.context, test.token, publisher_id, &first);
 }
 
+/* What a receiver has answered may hold anything: of it only the status is
+ * logged. */
+static void log_news(enum trouble_news news, uint32_t publisher_id,
+                     const struct attempt *attempt)
+{
+    if (news == TROUBLE_OVER)
+        LOG_INFO("delivery", "deliveries succeed again",
+                 FIELD_U64("publisher", publisher_id));
+    else if (news == TROUBLE_FAILS && attempt->status != 0)
+        LOG_WARN("delivery", "deliveries fail",
+                 FIELD_U64("publisher", publisher_id),
+                 FIELD_TEXT("class", attempt_class_text(attempt->class)),
+                 FIELD_U64("status", attempt->status));
+    else if (news == TROUBLE_FAILS)
+        LOG_WARN("delivery", "deliveries fail",
+                 FIELD_U64("publisher", publisher_id),
+                 FIELD_TEXT("class", attempt_class_text(attempt->class)),
+                 FIELD_SLICE("error", attempt->response));
+}
+
 static void on_answer(void *context, uint32_t reign, uint32_t publisher_id,
                       uint64_t token, const struct attempt *attempt,
                       uint64_t hold_until_ms)
@@ -211,8 +231,9 @@ static void on_answer(void *context, uint32_t reign, uint32_t publisher_id,
     if (hold_until_ms != 0)
         leadership_held(dispatcher->leadership, reign, publisher_id, token,
                         hold_until_ms);
-    leadership_answered(dispatcher->leadership, reign, publisher_id, token,
-                        attempt, clock_wall_ms());
+    log_news(leadership_answered(dispatcher->leadership, reign, publisher_id,
+                                 token, attempt, clock_wall_ms()),
+             publisher_id, attempt);
 }
 
 /* ---- Time and chance ---- */
@@ -319,6 +340,7 @@ struct dispatcher *dispatcher_new(const struct dispatcher_parts *parts)
     const struct target_http_options target = {
         .sends_max = parts->sends_max,
         .policy = parts->policy != NULL ? parts->policy : &default_policy,
+        .ca_file = parts->ca_file,
         .allowed = may_send,
         .done = on_answer,
         .context = dispatcher,

@@ -24,6 +24,7 @@ struct dispatcher_parts {
     uint32_t sends_max; /* Requests in flight over all publishers. */
     /* Borrowed. NULL: the default one of an API on loopback. */
     const struct address_policy *policy;
+    const char *ca_file; /* Borrowed; NULL: the system's alone. */
 };
 
 struct dispatcher *dispatcher_new(const struct dispatcher_parts *parts);

@@ -479,6 +479,7 @@ static void make_service(struct node *node)
         .node_id = settings->node_id,
         .sends_max = node->sends_max,
         .policy = &node->policy,
+        .ca_file = settings->target_ca,
     };
     node->dispatcher = dispatcher_new(&delivery);
     struct chore_parts chores = {

@@ -85,6 +85,9 @@ static const struct setting table[] = {
     {"target-deny", "CIDR", NULL, KIND_RANGES, AT(target_deny), 0,
      BOUND_TARGET_RANGES,
      "addresses that deliveries may never reach; repeatable", NULL},
+    {"target-ca", "FILE", NULL, KIND_TEXT, AT(target_ca), 0, 0,
+     "certificates (PEM) that targets are trusted by, beside the system's",
+     "SSL_CERT_FILE"},
     {"drain-seconds", "S", "10", KIND_U32, AT(drain_seconds), 0, 3600,
      "how long deliveries in flight may take to end at SIGTERM", NULL},
     {"max-bulk-messages", "N", "3000", KIND_U32, AT(max_bulk_messages), 1,
@@ -528,6 +531,10 @@ int settings_check(const struct settings *settings, struct error *error)
         return error_set(error, ERR_INVALID,
                          "--raft-listen is '%s', expected HOST:PORT",
                          settings->raft_listen);
+    if (settings->target_ca != NULL && access(settings->target_ca, R_OK) != 0)
+        return error_set(error, ERR_INVALID,
+                         "--target-ca (or SSL_CERT_FILE): %s: %s",
+                         settings->target_ca, strerror(errno));
     for (uint32_t i = 0; i < settings->listen.count; i++) {
         const char *listen = settings->listen.texts[i];
         if (!settings->insecure_no_auth && !is_loopback(listen))

@@ -46,6 +46,7 @@ struct settings {
     bool target_strict;               /* --target-policy strict */
     struct setting_list target_allow; /* Addresses and ranges. */
     struct setting_list target_deny;
+    const char *target_ca; /* A file; NULL: none. */
     uint32_t drain_seconds;
     uint32_t max_bulk_messages;
     uint64_t max_body_bytes;

@@ -281,13 +281,16 @@ void leadership_held(struct leadership *leadership, uint32_t reign,
 
 /* An answer to an earlier reign's request says nothing to this one: what it
  * sent is in doubt, and its token may name something else by now. */
-void leadership_answered(struct leadership *leadership, uint32_t reign,
-                         uint32_t publisher_id, uint64_t token,
-                         const struct attempt *attempt, uint64_t now_ms)
+enum trouble_news leadership_answered(struct leadership *leadership,
+                                      uint32_t reign, uint32_t publisher_id,
+                                      uint64_t token,
+                                      const struct attempt *attempt,
+                                      uint64_t now_ms)
 {
-    if (reign == leadership->reign && leadership->scheduler != NULL)
-        scheduler_answered(leadership->scheduler, publisher_id, token, attempt,
-                           now_ms);
+    if (reign != leadership->reign || leadership->scheduler == NULL)
+        return TROUBLE_NO_NEWS;
+    return scheduler_answered(leadership->scheduler, publisher_id, token,
+                              attempt, now_ms);
 }
 
 void leadership_run(struct leadership *leadership, uint64_t now_ms)

@@ -77,9 +77,11 @@ void leadership_paged(struct leadership *leadership, uint32_t reign,
 /* To be told in front of the answer that asked for it (Retry-After). */
 void leadership_held(struct leadership *leadership, uint32_t reign,
                      uint32_t publisher_id, uint64_t token, uint64_t until_ms);
-void leadership_answered(struct leadership *leadership, uint32_t reign,
-                         uint32_t publisher_id, uint64_t token,
-                         const struct attempt *attempt, uint64_t now_ms);
+enum trouble_news leadership_answered(struct leadership *leadership,
+                                      uint32_t reign, uint32_t publisher_id,
+                                      uint64_t token,
+                                      const struct attempt *attempt,
+                                      uint64_t now_ms);
 
 /* A command was applied; the catalog knows it already. */
 void leadership_apply(struct leadership *leadership,

@@ -297,9 +297,10 @@ void scheduler_held(struct scheduler *scheduler, uint32_t publisher_id,
         pipeline_hold(member->pipeline, token, until_ms);
 }
 
-void scheduler_answered(struct scheduler *scheduler, uint32_t publisher_id,
-                        uint64_t token, const struct attempt *attempt,
-                        uint64_t now_ms)
+enum trouble_news scheduler_answered(struct scheduler *scheduler,
+                                     uint32_t publisher_id, uint64_t token,
+                                     const struct attempt *attempt,
+                                     uint64_t now_ms)
 {
     if (attempt->class == ATTEMPT_OK)
         scheduler->statistics.succeeded++;
@@ -307,15 +308,16 @@ void scheduler_answered(struct scheduler *scheduler, uint32_t publisher_id,
         scheduler->statistics.failed++;
     struct member *member = table_get(&scheduler->members, publisher_id);
     if (member == NULL)
-        return;
+        return TROUBLE_NO_NEWS;
     assert(member->sends > 0);
     member->sends--;
     scheduler->sends--;
     pipeline_answered(member->pipeline, token, attempt, now_ms);
     ready_push(&scheduler->ready, member);
-    member = starved_pop(&scheduler->starved);
-    if (member != NULL)
-        ready_push(&scheduler->ready, member);
+    struct member *starved = starved_pop(&scheduler->starved);
+    if (starved != NULL)
+        ready_push(&scheduler->ready, starved);
+    return trouble_note(&member->trouble, attempt, now_ms);
 }
 
 /* ---- Running ---- */

@@ -12,6 +12,7 @@
 #define POSTOFFICE_DELIVERY_SCHEDULER_H
 
 #include "pipeline.h"
+#include "trouble.h"
 
 struct scheduler;
 
@@ -131,9 +132,11 @@ void scheduler_forget_read(const struct delivery_read *read);
  * Retry-After. */
 void scheduler_held(struct scheduler *scheduler, uint32_t publisher_id,
                     uint64_t token, uint64_t until_ms);
-void scheduler_answered(struct scheduler *scheduler, uint32_t publisher_id,
-                        uint64_t token, const struct attempt *attempt,
-                        uint64_t now_ms);
+/* What came of a request; and whether the node's log is to be told. */
+enum trouble_news scheduler_answered(struct scheduler *scheduler,
+                                     uint32_t publisher_id, uint64_t token,
+                                     const struct attempt *attempt,
+                                     uint64_t now_ms);
 
 /* Does what has become possible; to be called after events. */
 void scheduler_run(struct scheduler *scheduler, uint64_t now_ms);

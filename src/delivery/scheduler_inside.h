@@ -41,6 +41,7 @@ struct member {
     struct member *next_hungry;
     struct member *next_starved;
     struct agenda_item agenda;
+    struct trouble trouble;
     bool is_ready;   /* In the line of those to step. */
     bool is_hungry;  /* In its lane's line. */
     bool is_starved; /* Has something to send beyond the common bound. */

@@ -148,6 +148,10 @@ static void set_constant_options(struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+    /* Debian's libcurl looks into the system's directory as well. */
+    if (transfer->target->options.ca_file != NULL)
+        curl_easy_setopt(easy, CURLOPT_CAINFO,
+                         transfer->target->options.ca_file);
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)IDLE_SECONDS_MAX);
     curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);

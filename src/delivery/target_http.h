@@ -34,6 +34,8 @@ typedef bool (*target_http_allowed)(void *context);
 struct target_http_options {
     uint32_t sends_max;
     const struct address_policy *policy; /* Borrowed; may change. */
+    /* Certificates that are trusted beside the system's; borrowed, or NULL. */
+    const char *ca_file;
     target_http_allowed allowed;
     target_http_done done;
     void *context; /* Of both. */

@@ -1,53 +1,25 @@
 """What the connections to targets do: kept alive, broken, closed at rest."""
 
-import socket
-import threading
-
 from node import wait_until
+from raw_receiver import RawReceiver, read_request
 
 
-class RawReceiver:
-    """Answers on plain sockets, so that a test decides what a connection
-    does after which request. `script(connection, request)` gets the number of
-    the connection and of the request on it, from 1, and returns "answer",
-    "answer-close" or "break" (close without a word)."""
+class Scripted(RawReceiver):
+    """Answers request by request: `script(connection, request)` gets the
+    number of the connection and of the request on it, from 1, and returns
+    "answer", "answer-close" or "break" (close without a word)."""
 
     def __init__(self, script):
         self.script = script
         self.requests = []  # (connection, headers as one lower-case text)
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = "http://localhost:%d/raw" % self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(self._converse)
 
-    def _accept(self):
-        number = 0
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            number += 1
-            threading.Thread(
-                target=self._serve, args=(connection, number), daemon=True
-            ).start()
-
-    def _serve(self, connection, number):
-        count = 0
-        with connection, connection.makefile("rb") as stream:
-            while True:
-                lines = []
-                while (line := stream.readline().strip()) != b"":
-                    lines.append(line.decode().lower())
-                if not lines:
-                    return
-                length = next(
-                    int(line.split(":")[1])
-                    for line in lines
-                    if line.startswith("content-length:")
-                )
-                stream.read(length)
+    def _converse(self, connection, number):
+        with connection.makefile("rb") as stream:
+            count = 0
+            while (request := read_request(stream)) is not None:
                 count += 1
-                self.requests.append((number, "\n".join(lines)))
+                self.requests.append((number, request[0]))
                 action = self.script(number, count)
                 if action == "break":
                     return
@@ -55,12 +27,9 @@ class RawReceiver:
                 if action == "answer-close":
                     return
 
-    def close(self):
-        self.listener.close()
-
 
 def test_connection_is_kept_alive(node):
-    receiver = RawReceiver(lambda connection, request: "answer")
+    receiver = Scripted(lambda connection, request: "answer")
     node.topic()
     publisher = node.publisher(receiver.url, max_in_flight=1)["id"]
     node.publish_many(range(30))
@@ -73,7 +42,7 @@ def test_connection_is_kept_alive(node):
 def test_broken_connection_is_one_attempt(node):
     """A request on a reused connection that breaks without an answer may have
     been taken: it is never repeated under the same number."""
-    receiver = RawReceiver(
+    receiver = Scripted(
         lambda connection, request: "break"
         if (connection, request) == (1, 2)
         else "answer"
@@ -101,7 +70,7 @@ def test_broken_connection_is_one_attempt(node):
 
 def test_connection_closed_at_rest_costs_no_attempt(node):
     """Servers close idle connections: the next message takes a new one."""
-    receiver = RawReceiver(lambda connection, request: "answer-close")
+    receiver = Scripted(lambda connection, request: "answer-close")
     node.topic()
     publisher = node.publisher(receiver.url, max_in_flight=1)["id"]
     for number in range(5):
