@@ -93,6 +93,15 @@ enum {
     BOUND_HTTP_CONNECTIONS = 4096,
     BOUND_LIST_LIMIT = 1000,
     BOUND_LIST_DEFAULT = 50,
+    /* Tokens: each request is compared with all of them, in constant time. */
+    BOUND_TOKENS = 1024,        /* Of the cluster. */
+    BOUND_TOKENS_OF_FILE = 256, /* Of one node. */
+    BOUND_TOKEN_NAME = 64,
+    BOUND_TOKEN_TOPICS = 100,
+    BOUND_TOKEN_FILE_BYTES = 8 * 1024 * 1024,
+    /* What a client presents: longer than any token of ours. */
+    BOUND_TOKEN_TEXT = 512,
+    BOUND_TOKEN_HEADER = 2048,
     /* Contract of names and sizes in messages. */
     BOUND_TOPIC_NAME = 255,
     BOUND_KEY = 255,

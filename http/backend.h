@@ -20,6 +20,21 @@
 #include "storage/model.h"
 #include "storage/query.h"
 
+/* Who asks: nobody in particular, as long as no token was made; or the holder
+ * of one, which stands in a node's file or in the store. */
+enum backend_caller_kind {
+    CALLER_ANONYMOUS,
+    CALLER_OF_FILE,
+    CALLER_OF_STORE,
+};
+struct backend_caller {
+    enum backend_caller_kind kind;
+    uint32_t token_id;   /* Of the store. */
+    enum role role;      /* ANONYMOUS: admin. */
+    struct slice name;   /* The token's; "anonymous". */
+    struct slice topics; /* It is limited to: text_list_next(); empty: all. */
+};
+
 /* Messages for one topic, all or nothing. Attributes are encoded
  * (attribute_encode() of storage/command.h); topic and times are filled in
  * behind the port. */
@@ -250,6 +265,9 @@ enum backend_consistency {
     BACKEND_LOCAL,
 };
 
+/* What is of one topic. */
+enum backend_thing { THING_PUBLISHER, THING_MESSAGE, THING_REPLAY };
+
 struct backend {
     void *context;
 
@@ -343,6 +361,21 @@ struct backend {
     /* Sends an encoded request on (http/forward.h). `forwarded`. Errors:
      * ERR_UNAVAILABLE (certainly not done), ERR_UNKNOWN_OUTCOME. */
     void (*forward)(void *context, uint64_t ticket, struct slice request);
+
+    /* Who presents this token (data NULL: a request without one). At once;
+     * borrowed until the operation's caller returns to the loop. False: nobody
+     * whom we know; with `data` NULL, that a token is needed. NULL: all are
+     * anonymous. */
+    bool (*authenticate)(void *context, struct slice token,
+                         struct backend_caller *ret_caller);
+    /* Whether a caller of whom another member says that it is this one may
+     * still be. A member is believed, save for tokens of the store, of which
+     * this node, which leads, knows better. The same of an anonymous one. */
+    bool (*recognize)(void *context, const struct backend_caller *caller);
+    /* topics[0]: that of a publisher, a message or a replay. ERR_NOT_FOUND. */
+    void (*topic_of)(void *context, uint64_t ticket,
+                     enum backend_consistency consistency,
+                     enum backend_thing thing, uint64_t id);
 
     /* At once. */
     uint64_t (*id_space)(void *context); /* 0: not known yet. */

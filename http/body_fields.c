@@ -257,18 +257,3 @@ void body_fields_not_built(struct body_fields *fields, const char *name)
     if (value != NULL && !object_is_empty(value))
         problem_not_built(fields->problem, name);
 }
-
-bool topic_name_is_valid(struct slice name)
-{
-    if (name.length == 0 || name.length > BOUND_TOPIC_NAME)
-        return false;
-    for (size_t i = 0; i < name.length; i++) {
-        uint8_t byte = name.data[i];
-        bool letter = (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z';
-        bool digit = byte >= '0' && byte <= '9';
-        if (!letter && !digit && byte != '.' && byte != '_' && byte != '~' &&
-            byte != '-')
-            return false;
-    }
-    return true;
-}

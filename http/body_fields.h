@@ -72,7 +72,4 @@ void body_fields_forbid(struct body_fields *fields, const char *name,
  * object) is told so. */
 void body_fields_not_built(struct body_fields *fields, const char *name);
 
-/* [A-Za-z0-9._~-]{1,255} */
-bool topic_name_is_valid(struct slice name);
-
 #endif

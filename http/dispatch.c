@@ -1,10 +1,11 @@
 /* From h2o's request to the handler of a resource: what must hold of every
- * request is checked here, in the order framing, path, method, type of body,
- * query. And h2o's own refusals are given our form. */
+ * request is checked here, in the order framing, path, method, caller, type of
+ * body, query. And h2o's own refusals are given our form. */
 #include "http/server_inside.h"
 
 #include "http/forward.h"
 #include "http/framing.h"
+#include "http/identity.h"
 #include "http/resources.h"
 
 struct handler {
@@ -108,7 +109,7 @@ static void hand_over(struct request *request)
     if (request_needs_leader(request) && forward_is_needed(request))
         forward_send(request);
     else
-        request->route->handle(request);
+        identity_confine(request, request->route->handle);
 }
 
 static void run(struct request *request, const struct route *route)
@@ -138,7 +139,8 @@ void dispatch(struct request *request)
     case ROUTER_FOUND:
         request->parameter = match.parameter;
         request->route = match.route;
-        run(request, match.route);
+        if (identity_admit(request))
+            run(request, match.route);
         return;
     case ROUTER_METHOD:
         request_header(request, "allow",

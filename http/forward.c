@@ -1,5 +1,6 @@
 #include "http/forward.h"
 
+#include "http/identity.h"
 #include "http/server_inside.h"
 
 #include "base/clock.h"
@@ -7,7 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { FORWARD_VERSION = 1 };
+enum { FORWARD_VERSION = 2 };
 
 /* What goes along, besides those that are fields of their own. */
 static const char *const carried[] = {"content-type", "idempotency-key"};
@@ -40,6 +41,7 @@ static void encode_request(const struct request *request, struct encoder *out)
     if (query)
         target += 1 + request->query_text.length;
     encoder_u8(out, FORWARD_VERSION);
+    identity_encode(out, &request->caller);
     encoder_string(out, request->method);
     encoder_u32(out, (uint32_t)target);
     encoder_bytes(out, request->path);
@@ -135,7 +137,8 @@ static bool decode_request(struct forwarded *forwarded, size_t size)
 {
     struct request *request = &forwarded->request;
     struct decoder in = decoder_of(slice_of(forwarded->bytes, size));
-    if (decoder_u8(&in) != FORWARD_VERSION)
+    if (decoder_u8(&in) != FORWARD_VERSION ||
+        !identity_decode(&in, &request->caller))
         return false;
     request->method = decoder_string(&in);
     request->path = decoder_string(&in);

@@ -1,8 +1,13 @@
 /* forward.h - requests between nodes: what only the leader can do is sent on
  * to it, and its answer is passed on as it is.
  *
- *     request  version u8 | method | target | request id | headers | body
+ *     request  version u8 | caller | method | target | request id | headers |
+ *              body
  *     answer   version u8 | status u16 | type | headers | body
+ *
+ * The caller is whom this node has found the client to be (identity.h): its
+ * token does not go along, and the leader need not know it. Members believe
+ * one another, since they have proved the cluster's secret.
  *
  * Texts are {u32 length, bytes}; headers are a count u8 and so many names and
  * values. Never more than one hop: a node that is sent a request and does not

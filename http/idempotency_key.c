@@ -1,5 +1,6 @@
 #include "http/idempotency_key.h"
 
+#include "http/identity.h"
 #include "storage/idempotency.h"
 
 /* A list of two keys is no key, for the space between them. */
@@ -25,7 +26,8 @@ const struct idempotency *idempotency_key_read(struct request *request,
         return NULL;
     struct idempotency *idempotency =
         arena_take(&request->arena, sizeof *idempotency);
-    *idempotency = (struct idempotency){.route = (uint8_t)route, .key = key};
+    *idempotency = (struct idempotency){
+        .scope = identity_scope(request), .route = (uint8_t)route, .key = key};
     idempotency_hash(request->body, idempotency->request_hash);
     request->keyed = true;
     return idempotency;

@@ -1,5 +1,6 @@
 /* Messages that are there: one, or a list; and a person's decisions about
  * them. */
+#include "http/identity.h"
 #include "http/resources.h"
 
 #include "base/bounds.h"
@@ -99,8 +100,9 @@ static void on_list(struct request *request,
     struct json_writer json = request_data_begin(request);
     json_write_begin(&json, '[');
     for (uint32_t i = 0; i < result->count; i++)
-        message_write(&json, &result->messages[i], result->id_space,
-                      MESSAGE_LISTED);
+        if (identity_reaches(request, result->messages[i].topic))
+            message_write(&json, &result->messages[i], result->id_space,
+                          MESSAGE_LISTED);
     request_page_end(request, &json, 'm', result->next);
 }
 
@@ -110,6 +112,8 @@ void message_list(struct request *request)
     struct problem problem = {0};
     struct backend_search search;
     read_search(request, &search, &problem);
+    if (search.topic.length > 0)
+        identity_check_topic(request, search.topic, &problem);
     if (!request_failed(request, &problem))
         backend->message_list(backend->context, request_wait(request, on_list),
                               request->consistency, &search);

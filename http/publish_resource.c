@@ -1,5 +1,6 @@
 /* Publishing. A payload's bytes go in as they are. */
 #include "http/idempotency_key.h"
+#include "http/identity.h"
 #include "http/resources.h"
 
 #include "base/public_id.h"
@@ -65,6 +66,7 @@ static void publish_one(struct request *request, enum body_schedule schedule,
     request_body_message(request->body, schedule, request_limits(request),
                          &request->arena, request_scratch(request), &problem,
                          &message, &publish);
+    identity_check_topic(request, publish.topic, &problem);
     publish.idempotency = idempotency_key_read(request, route, &problem);
     if (!request_failed(request, &problem))
         backend->publish(backend->context, request_wait(request, finish),
@@ -88,6 +90,7 @@ void message_publish_bulk(struct request *request)
     struct backend_publish publish;
     request_body_bulk(request->body, request_limits(request), &request->arena,
                       request_scratch(request), &problem, &publish);
+    identity_check_topic(request, publish.topic, &problem);
     publish.idempotency =
         idempotency_key_read(request, IDEMPOTENT_BULK, &problem);
     if (request_failed(request, &problem))

@@ -1,3 +1,4 @@
+#include "http/identity.h"
 #include "http/resources.h"
 
 /* A secret shows once: in the answer to what has set it. */
@@ -51,6 +52,7 @@ void publisher_create(struct request *request)
     struct problem problem = {0};
     struct backend_publisher_create create;
     request_body_publisher(request->body, &request->arena, &problem, &create);
+    identity_check_topic(request, create.topic, &problem);
     tell_faults(request, &create.options, &problem);
     if (!request_failed(request, &problem))
         backend->publisher_create(backend->context,
@@ -64,6 +66,8 @@ static void on_list(struct request *request,
     struct json_writer json = request_data_begin(request);
     json_write_begin(&json, '[');
     for (uint32_t i = 0; i < count; i++) {
+        if (!identity_reaches(request, result->publishers[i].publisher.topic))
+            continue;
         json_write_begin(&json, '{');
         publisher_write(&json, result, i, false);
         json_write_end(&json, '}');

@@ -48,10 +48,12 @@ struct request {
     struct slice query_text;   /* Behind the question mark. */
     struct slice content_type; /* Empty: not given. */
     struct slice body;
-    struct slice id;           /* x-request-id */
-    const struct route *route; /* Once it was found. */
-    struct slice parameter;    /* The path's; empty: none. */
-    struct query_string query; /* Checked against the route. */
+    struct slice id;              /* x-request-id */
+    const struct route *route;    /* Once it was found. */
+    struct backend_caller caller; /* Once it was admitted; its texts live in
+                                   * the arena. */
+    struct slice parameter;       /* The path's; empty: none. */
+    struct query_string query;    /* Checked against the route. */
     bool head;
     bool answered;
     bool bulk;  /* Publishes many: the original's statuses. */
@@ -60,6 +62,8 @@ struct request {
     uint64_t ticket; /* 0: none. */
     uint64_t started_us;
     request_finish finish;
+    void (*confined)(struct request *request); /* Goes on once its topic is
+                                                * known. */
     struct request_header headers[REQUEST_HEADERS_MAX]; /* Of the answer. */
     uint32_t header_count;
     uint32_t page_limit; /* Of a list that waits for its result. */

@@ -11,6 +11,27 @@
 
 struct request;
 
+/* What a caller must have the right to (identity.h tells which role has
+ * which). */
+enum route_right {
+    RIGHT_ADMIN, /* First: a row that says nothing is not open. */
+    RIGHT_OPERATE,
+    RIGHT_READ,
+    RIGHT_PUBLISH,
+    RIGHT_NONE, /* Open to everybody. */
+};
+
+/* How it is seen whether a caller who is limited to some topics may. */
+enum route_reach {
+    REACH_CLUSTER,   /* It is about all topics: only who is not limited. */
+    REACH_TOPIC,     /* The path names the topic. */
+    REACH_PUBLISHER, /* The path names what is of one topic. */
+    REACH_MESSAGE,
+    REACH_REPLAY,
+    REACH_HANDLER, /* The handler asks identity_reaches(): the body names the
+                    * topic, or the answer is a list. */
+};
+
 struct route {
     const char *method;
     const char *pattern;
@@ -19,6 +40,8 @@ struct route {
     const char *parameters;
     bool json;   /* It reads a JSON body. */
     bool leader; /* Only the leader can answer it. */
+    enum route_right right;
+    enum route_reach reach;
 };
 
 enum router_verdict { ROUTER_FOUND, ROUTER_METHOD, ROUTER_NONE };

@@ -1,3 +1,4 @@
+#include "http/identity.h"
 #include "http/resources.h"
 
 static void write_indexed(struct json_writer *json, struct slice list)
@@ -58,6 +59,7 @@ void topic_create(struct request *request)
     struct problem problem = {0};
     struct topic_options options;
     request_body_topic(request->body, &request->arena, &problem, &options);
+    identity_check_topic(request, options.name, &problem);
     if (!request_failed(request, &problem))
         backend->topic_create(backend->context,
                               request_wait(request, on_created), &options);
@@ -70,7 +72,8 @@ static void on_list(struct request *request,
     struct json_writer json = request_data_begin(request);
     json_write_begin(&json, '[');
     for (uint32_t i = 0; i < count; i++)
-        write_topic(&json, &result->topics[i]);
+        if (identity_reaches(request, result->topics[i].options.name))
+            write_topic(&json, &result->topics[i]);
     request_page_end(request, &json, 't',
                      count < result->count ? result->topics[count - 1].id : 0);
 }

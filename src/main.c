@@ -58,6 +58,7 @@ static const struct subcommand {
     {"serve", serve, "run a node"},
     {"status", command_status, "show how a running node is"},
     {"send", command_send, "publish messages"},
+    {"token", command_token, "make, list and revoke tokens of the API"},
     {"version", version, "print the version"},
 };
 enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };

@@ -1,5 +1,6 @@
 #include "node.h"
 
+#include "access/token_book.h"
 #include "base/bounds.h"
 #include "base/clock.h"
 #include "base/logger.h"
@@ -46,6 +47,7 @@ struct node {
     struct reads *reads;
     struct cluster *cluster;
     struct catalog *catalog;
+    struct token_book *tokens;
     struct proposer *proposer;
     struct dispatcher *dispatcher;
     struct chores *chores;
@@ -311,11 +313,37 @@ static void on_handed_over(void *context, int code, bool drained)
     http_server_close(node->http, HTTP_GRACE_MS, on_http_closed, node);
 }
 
+static int load_tokens(struct node *node, struct error *error)
+{
+    struct token_list list;
+    if (node->settings->api_tokens_file == NULL)
+        return 0;
+    int rc = token_file_read(node->settings->api_tokens_file, &list, error);
+    if (rc != 0)
+        return rc;
+    LOG_INFO("node", "tokens read",
+             FIELD_TEXT("file", node->settings->api_tokens_file),
+             FIELD_U64("tokens", list.count));
+    token_book_set_file(node->tokens, &list);
+    return 0;
+}
+
+/* What cannot be read leaves things as they are: a slip in a file neither
+ * opens the API nor locks its users out. */
+static void reload(struct node *node)
+{
+    struct error error = {0};
+    LOG_INFO("node", "SIGHUP: reloading");
+    if (load_tokens(node, &error) != 0)
+        LOG_ERROR("node", "the tokens stay as they were",
+                  FIELD_TEXT("error", error.text));
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct node *node = handle->data;
     if (number == SIGHUP) {
-        LOG_INFO("node", "SIGHUP: there is nothing to reload");
+        reload(node);
         return;
     }
     if (node->stopping) {
@@ -507,6 +535,7 @@ static void make_service(struct node *node)
         .cluster = node->cluster,
         .gateway = node->gateway,
         .handover = node->handover,
+        .tokens = node->tokens,
         .policy = &node->policy,
         .settings = settings,
         .raft_address = raft_address(settings),
@@ -520,6 +549,7 @@ static void free_parts(struct node *node)
     service_free(node->service);
     proposer_free(node->proposer);
     catalog_free(node->catalog);
+    token_book_free(node->tokens);
     writer_free(node->writer);
     store_close(node->store);
     data_dir_close(&node->dir);
@@ -530,6 +560,9 @@ static void free_parts(struct node *node)
 static int start(struct node *node, struct error *error)
 {
     int rc = target_policy_fill(node->settings, &node->policy, error);
+    node->tokens = token_book_new(node->settings->api_tokens_file != NULL);
+    if (rc == 0)
+        rc = load_tokens(node, error);
     if (rc == 0)
         rc = data_dir_open(node->settings->data_dir, &node->dir, error);
     if (rc == 0)

@@ -4,6 +4,7 @@
 #ifndef POSTOFFICE_SERVICE_H
 #define POSTOFFICE_SERVICE_H
 
+#include "access/token_book.h"
 #include "delivery/address_policy.h"
 #include "delivery/catalog.h"
 #include "dispatcher.h"
@@ -26,6 +27,7 @@ struct service_parts {
     struct cluster *cluster;
     struct gateway *gateway;
     struct handover *handover;
+    const struct token_book *tokens;
     const struct address_policy *policy; /* What targets may be. */
     const struct settings *settings;
     const char *raft_address;

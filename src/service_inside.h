@@ -55,6 +55,7 @@ struct service_read {
     uint64_t id;
     uint32_t publisher_id;
     uint64_t now_ms;
+    enum backend_thing thing;
     struct backend_page page;
     struct message_query search;
     void *data; /* The query's own; freed with the read. */
@@ -119,6 +120,14 @@ void service_publisher_pause(void *context, uint64_t ticket, uint32_t id,
                              bool paused, struct slice reason);
 
 void service_publisher_test(void *context, uint64_t ticket, uint32_t id);
+
+/* service_identity.c */
+bool service_authenticate(void *context, struct slice token,
+                          struct backend_caller *ret_caller);
+bool service_recognize(void *context, const struct backend_caller *caller);
+void service_topic_of(void *context, uint64_t ticket,
+                      enum backend_consistency consistency,
+                      enum backend_thing thing, uint64_t id);
 
 /* service_edit.c */
 void service_topic_change(void *context, uint64_t ticket,

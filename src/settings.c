@@ -72,6 +72,10 @@ static const struct setting table[] = {
      60000, "how long a leader may be silent", NULL},
     {"heartbeat-ms", "MS", "100", KIND_U32, AT(heartbeat_ms), 5, 10000,
      "how often a leader speaks", NULL},
+    {"api-tokens-file", "FILE", NULL, KIND_TEXT, AT(api_tokens_file), 0, 0,
+     "who may use the API: one token a line, as `postoffice token create "
+     "--file` writes them; read again at SIGHUP",
+     NULL},
     {"insecure-no-auth", NULL, "false", KIND_SWITCH, AT(insecure_no_auth), 0, 0,
      "allow an API that is reachable from other hosts without tokens", NULL},
     {"target-policy", "default|strict", "default", KIND_POLICY,
@@ -537,12 +541,14 @@ int settings_check(const struct settings *settings, struct error *error)
                          settings->target_ca, strerror(errno));
     for (uint32_t i = 0; i < settings->listen.count; i++) {
         const char *listen = settings->listen.texts[i];
-        if (!settings->insecure_no_auth && !is_loopback(listen))
+        if (!settings->insecure_no_auth && settings->api_tokens_file == NULL &&
+            !is_loopback(listen))
             return error_set(
                 error, ERR_INVALID,
                 "--listen %s would open the API to other hosts without "
-                "tokens: give --api-tokens-file (not built yet), or say "
-                "--insecure-no-auth if that is meant",
+                "tokens: give --api-tokens-file (`postoffice token create "
+                "--file` makes one), or say --insecure-no-auth if that is "
+                "meant",
                 listen);
     }
     return 0;

@@ -42,6 +42,7 @@ struct settings {
     const char *cluster_secret_file; /* NULL: none. */
     uint32_t election_timeout_ms;
     uint32_t heartbeat_ms;
+    const char *api_tokens_file; /* NULL: none. */
     bool insecure_no_auth;
     bool target_strict;               /* --target-policy strict */
     struct setting_list target_allow; /* Addresses and ranges. */

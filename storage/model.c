@@ -1,5 +1,6 @@
 #include "storage/model.h"
 
+#include "base/bounds.h"
 #include "base/codec.h"
 #include "base/error.h"
 
@@ -26,6 +27,50 @@ const char *delivery_state_text(enum delivery_state state)
         DELIVERY_STATES(TEXT_CASE)
     }
     return "unknown";
+}
+
+const char *role_text(enum role role)
+{
+    switch (role) {
+        ROLES(TEXT_CASE)
+    }
+    return "unknown";
+}
+
+bool role_find(struct slice text, enum role *ret_role)
+{
+    static const enum role roles[] = {ROLE_PUBLISH, ROLE_READ, ROLE_OPERATE,
+                                      ROLE_ADMIN};
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
+        if (slice_is(text, role_text(roles[i]))) {
+            *ret_role = roles[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Letters, digits, and these. */
+static bool is_plain(struct slice name, size_t most, const char *also)
+{
+    for (size_t i = 0; i < name.length; i++) {
+        uint8_t byte = name.data[i];
+        bool letter = (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z';
+        bool digit = byte >= '0' && byte <= '9';
+        if (!letter && !digit && memchr(also, byte, strlen(also)) == NULL)
+            return false;
+    }
+    return name.length >= 1 && name.length <= most;
+}
+
+bool topic_name_is_valid(struct slice name)
+{
+    return is_plain(name, BOUND_TOPIC_NAME, "._~-");
+}
+
+bool token_name_is_valid(struct slice name)
+{
+    return is_plain(name, BOUND_TOKEN_NAME, "._-");
 }
 
 uint64_t key_hash(struct slice key)
@@ -56,4 +101,13 @@ int text_list_next(struct slice *list, struct slice *ret_text)
     list->length -= in.offset;
     *ret_text = text;
     return 0;
+}
+
+bool text_list_has(struct slice list, struct slice text)
+{
+    struct slice each;
+    while (text_list_next(&list, &each) == 0)
+        if (slice_equal(each, text))
+            return true;
+    return false;
 }

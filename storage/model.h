@@ -19,6 +19,9 @@ struct topic_options {
     struct slice indexed_fields; /* JSON pointers: text_list_next(). */
 };
 
+/* [A-Za-z0-9._~-]{1,255} */
+bool topic_name_is_valid(struct slice name);
+
 struct topic {
     uint32_t id;
     struct topic_options options;
@@ -240,6 +243,38 @@ struct replay {
     uint64_t ended_ms; /* 0: it runs. */
     uint32_t actor;
 };
+
+/* What a token may do. Numbers in the log never change. */
+#define ROLES(X)                                                               \
+    X(ROLE_PUBLISH, 1, "publish")                                              \
+    X(ROLE_READ, 2, "read")                                                    \
+    X(ROLE_OPERATE, 3, "operate")                                              \
+    X(ROLE_ADMIN, 4, "admin")
+enum role {
+#define ROLE_ENUM(name, number, text) name = (number),
+    ROLES(ROLE_ENUM)
+#undef ROLE_ENUM
+};
+const char *role_text(enum role role);
+/* The role of this name; false: there is none. */
+bool role_find(struct slice text, enum role *ret_role);
+
+/* Who may call the API. Only the digest of what is presented is kept: SHA-256
+ * of 256 random bits. Such a value cannot be guessed or found in a table, so
+ * that neither salt nor a slow hash would add to it; they are for passwords. */
+enum { TOKEN_DIGEST_SIZE = 32 };
+struct token {
+    uint32_t id; /* Of the store; 0: it stands in a node's file. */
+    struct slice name;
+    enum role role;
+    struct slice topics; /* It is limited to: text_list_next(); empty: all. */
+    uint8_t digest[TOKEN_DIGEST_SIZE];
+    uint64_t created_ms;
+};
+/* 1 to BOUND_TOKEN_NAME of [A-Za-z0-9._-]. */
+bool token_name_is_valid(struct slice name);
+/* Whether the list, of a token's topics, has this one. */
+bool text_list_has(struct slice list, struct slice text);
 
 /* The request that a client may send again under the same key, so that it is
  * carried out once. Routes are numbers in the log and never change. */

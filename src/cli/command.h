@@ -7,5 +7,6 @@
 
 int command_status(int argc, char **argv);
 int command_send(int argc, char **argv);
+int command_token(int argc, char **argv);
 
 #endif

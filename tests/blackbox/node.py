@@ -121,6 +121,7 @@ class Node:
         self.requests = []
         self._story = None
         self.process = None
+        self.token = None  # Shown with every request that has none of its own.
 
     # ---- The process ----
 
@@ -229,6 +230,8 @@ class Node:
     ):
         """One request. A body that is neither bytes nor text becomes JSON."""
         headers = dict(headers or {})
+        if self.token is not None:
+            headers.setdefault("authorization", f"Bearer {self.token}")
         if body is not None and not isinstance(body, (bytes, str)):
             body = json.dumps(body)
         if isinstance(body, str):

@@ -425,6 +425,38 @@ static void serve_forwards(struct fake_backend *fake)
     }
 }
 
+static bool on_authenticate(void *context, struct slice token,
+                            struct backend_caller *ret_caller)
+{
+    struct fake_backend *fake = context;
+    *ret_caller = (struct backend_caller){.role = ROLE_ADMIN,
+                                          .name = slice_text("anonymous")};
+    if (fake->caller == NULL)
+        return true;
+    *ret_caller = *fake->caller;
+    return slice_is(token, "good");
+}
+
+static bool on_recognize(void *context, const struct backend_caller *caller)
+{
+    struct fake_backend *fake = context;
+    NOTE(fake, "recognize %d %u %.*s\n", (int)caller->kind, caller->token_id,
+         (int)caller->name.length, caller->name.data);
+    return !fake->revoked;
+}
+
+/* Everything is of the topic "orders". */
+static void on_topic_of(void *context, uint64_t ticket,
+                        enum backend_consistency consistency,
+                        enum backend_thing thing, uint64_t id)
+{
+    struct fake_backend *fake = context;
+    note_consistency(fake, consistency);
+    NOTE(fake, "topic of %d %llu\n", (int)thing, (unsigned long long)id);
+    answer(fake, ticket,
+           (struct backend_result){.count = 1, .topics = topics(0)});
+}
+
 struct backend fake_backend(struct fake_backend *fake)
 {
     return (struct backend){
@@ -450,6 +482,9 @@ struct backend fake_backend(struct fake_backend *fake)
         .publisher_pause = on_publisher_pause,
         .message_get = on_message_get,
         .transfer = on_transfer,
+        .authenticate = on_authenticate,
+        .recognize = on_recognize,
+        .topic_of = on_topic_of,
         .must_forward = on_must_forward,
         .forward = on_forward,
         .id_space = on_id_space,

@@ -26,6 +26,11 @@ struct fake_backend {
     uint64_t next_id;
     uint32_t list_total; /* Elements of its lists. */
     void *server;
+    /* Whoever shows the token "good" is this one; NULL: all are anonymous. Of a
+     * forwarded one the fake says that it may not be any more when `revoked`
+     * is set. */
+    const struct backend_caller *caller;
+    bool revoked;
     /* Another node leads: requests are sent on, to this same server. */
     bool elsewhere;
     struct fake_forward {

@@ -171,8 +171,22 @@ static void on_served(void *context, uint64_t id, struct slice answer)
     (void)context;
     assert_int_equal(id, 5);
     struct decoder in = decoder_of(answer);
-    assert_int_equal(decoder_u8(&in), 1);
+    assert_int_equal(decoder_u8(&in), 2);
     served_status = decoder_u16(&in);
+}
+
+/* The head of a request that an anonymous client has made. */
+static void begin_request(struct encoder *out, const char *target)
+{
+    encoder_u8(out, 2);
+    encoder_u8(out, CALLER_ANONYMOUS);
+    encoder_u32(out, 0);
+    encoder_u8(out, ROLE_ADMIN);
+    encoder_string(out, slice_text("anonymous"));
+    encoder_string(out, slice_text(""));
+    encoder_string(out, slice_text("DELETE"));
+    encoder_string(out, slice_text(target));
+    encoder_string(out, slice_text("r-1"));
 }
 
 /* Whatever a node sends: every cut of a good request, and rubbish. */
@@ -181,10 +195,7 @@ static void test_unreadable_requests_are_refused(void **state)
     (void)state;
     struct house house;
     struct encoder good = {0};
-    encoder_u8(&good, 1);
-    encoder_string(&good, slice_text("DELETE"));
-    encoder_string(&good, slice_text("/api/publishers/7?x=1"));
-    encoder_string(&good, slice_text("r-1"));
+    begin_request(&good, "/api/publishers/7?x=1");
     encoder_u8(&good, 1);
     encoder_string(&good, slice_text("content-type"));
     encoder_string(&good, slice_text("application/json"));
@@ -216,10 +227,7 @@ static void test_close_answers_what_waits(void **state)
     (void)state;
     struct house house;
     struct encoder request = {0};
-    encoder_u8(&request, 1);
-    encoder_string(&request, slice_text("DELETE"));
-    encoder_string(&request, slice_text("/api/publishers/7"));
-    encoder_string(&request, slice_text("r-1"));
+    begin_request(&request, "/api/publishers/7");
     encoder_u8(&request, 0);
     encoder_string(&request, slice_text(""));
     house_open(&house, NULL);
