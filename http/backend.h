@@ -43,6 +43,7 @@ struct backend_publish {
     const struct message *messages;
     uint32_t count;
     const struct idempotency *idempotency; /* NULL: the request has no key. */
+    struct slice traceparent; /* Goes with each of them; empty: none. */
 };
 
 struct backend_publisher_create {

@@ -11,7 +11,8 @@
 enum { FORWARD_VERSION = 2 };
 
 /* What goes along, besides those that are fields of their own. */
-static const char *const carried[] = {"content-type", "idempotency-key"};
+static const char *const carried[] = {"content-type", "idempotency-key",
+                                      "traceparent"};
 enum { CARRIED = sizeof carried / sizeof carried[0] };
 
 struct forwarded {

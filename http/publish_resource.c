@@ -2,6 +2,7 @@
 #include "http/idempotency_key.h"
 #include "http/identity.h"
 #include "http/resources.h"
+#include "http/trace_parent.h"
 
 #include "base/public_id.h"
 #include "storage/command.h"
@@ -56,6 +57,17 @@ static void on_scheduled(struct request *request,
     request_send_json(request, 201);
 }
 
+/* What the request's traceparent says, be it junk, is no reason to refuse. */
+static struct slice read_trace(struct request *request)
+{
+    struct slice value;
+    char text[TRACE_PARENT_LENGTH + 1];
+    if (!request_find_header(request, "traceparent", &value) ||
+        !trace_parent_read(value, text))
+        return slice_of(NULL, 0);
+    return arena_copy(&request->arena, slice_of(text, TRACE_PARENT_LENGTH));
+}
+
 static void publish_one(struct request *request, enum body_schedule schedule,
                         enum idempotent_route route, request_finish finish)
 {
@@ -68,6 +80,7 @@ static void publish_one(struct request *request, enum body_schedule schedule,
                          &message, &publish);
     identity_check_topic(request, publish.topic, &problem);
     publish.idempotency = idempotency_key_read(request, route, &problem);
+    publish.traceparent = read_trace(request);
     if (!request_failed(request, &problem))
         backend->publish(backend->context, request_wait(request, finish),
                          &publish);
@@ -93,6 +106,7 @@ void message_publish_bulk(struct request *request)
     identity_check_topic(request, publish.topic, &problem);
     publish.idempotency =
         idempotency_key_read(request, IDEMPOTENT_BULK, &problem);
+    publish.traceparent = read_trace(request);
     if (request_failed(request, &problem))
         return;
     if (publish.count == 0 && publish.idempotency == NULL) {

@@ -69,13 +69,23 @@ static void on_published(void *context, uint64_t ticket, int code,
     service_answer(service, &answered);
 }
 
+static struct message message_of(const struct backend_publish *request,
+                                 uint32_t index)
+{
+    struct message message = request->messages[index];
+    message.traceparent = request->traceparent;
+    return message;
+}
+
 static void publish(void *context, uint64_t ticket,
                     const struct backend_publish *request)
 {
     struct service *service = context;
     size_t size = COMMAND_ENVELOPE_SIZE + 4;
-    for (uint32_t i = 0; i < request->count; i++)
-        size += message_encoded_size(&request->messages[i]);
+    for (uint32_t i = 0; i < request->count; i++) {
+        struct message message = message_of(request, i);
+        size += message_encoded_size(&message);
+    }
     if (request->idempotency != NULL)
         size += idempotency_encoded_size(request->idempotency);
     const char *detail;
@@ -94,7 +104,7 @@ static void publish(void *context, uint64_t ticket,
     size_t begun = command_messages_begin_once(
         out, clock_wall_ms(), 0, request->idempotency, request->count);
     for (uint32_t i = 0; i < request->count; i++) {
-        struct message message = request->messages[i];
+        struct message message = message_of(request, i);
         message.topic_id = topic->id;
         message_encode(out, &message);
         service->published_bytes += message.payload.length;
