@@ -341,6 +341,34 @@ static void on_message_discard(void *context, uint64_t ticket, uint64_t id,
     on_message_decide(context, ticket, "discard", id, publisher_id);
 }
 
+static void on_replay(void *context, uint64_t ticket, const char *what,
+                      uint32_t id)
+{
+    static const struct replay replay = {
+        .id = 7, .publisher_id = 1, .matched = 2, .done = 1, .started_ms = 1};
+    NOTE((struct fake_backend *)context, "%s %u\n", what, id);
+    answer(context, ticket, (struct backend_result){.replay = &replay});
+}
+
+/* Nothing matches a dry run. */
+static void on_replay_start(void *context, uint64_t ticket,
+                            const struct backend_replay *replay)
+{
+    on_replay(context, ticket, "replay", replay->publisher_id);
+}
+
+static void on_replay_get(void *context, uint64_t ticket,
+                          enum backend_consistency consistency, uint32_t id)
+{
+    (void)consistency;
+    on_replay(context, ticket, "replay_get", id);
+}
+
+static void on_replay_cancel(void *context, uint64_t ticket, uint32_t id)
+{
+    on_replay(context, ticket, "replay_cancel", id);
+}
+
 static uint64_t on_id_space(void *context)
 {
     (void)context;
@@ -489,6 +517,9 @@ struct backend fake_backend(struct fake_backend *fake)
         .forward = on_forward,
         .id_space = on_id_space,
         .status = on_status,
+        .replay_start = on_replay_start,
+        .replay_get = on_replay_get,
+        .replay_cancel = on_replay_cancel,
         .metrics = on_metrics,
     };
 }
