@@ -134,6 +134,13 @@ void encoder_print(struct encoder *encoder, const char *format, ...)
     va_end(again);
 }
 
+const char *encoder_text(struct encoder *encoder)
+{
+    encoder_u8(encoder, '\0');
+    encoder->length--;
+    return (const char *)encoder->data;
+}
+
 void encoder_close(struct encoder *encoder)
 {
     free(encoder->data);

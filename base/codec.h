@@ -30,6 +30,9 @@ void encoder_string(struct encoder *encoder, struct slice bytes);
 /* Text as by printf(), of any length; without a terminating NUL. */
 void encoder_print(struct encoder *encoder, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* What is there as text: a NUL stands behind it and is not counted. Borrowed
+ * until the encoder changes. */
+const char *encoder_text(struct encoder *encoder);
 void encoder_close(struct encoder *encoder);
 
 static inline struct slice encoder_slice(const struct encoder *encoder)

@@ -1,7 +1,7 @@
 /* The program: picks the subcommand. `serve` runs a node; the others talk to
- * a running node's API. */
+ * a running node's API, and are described in cli/. */
 #include "base/logger.h"
-#include "cli/command.h"
+#include "cli/invocation.h"
 #include "node.h"
 #include "settings.h"
 
@@ -18,83 +18,52 @@ static void tune_heap(void)
     mallopt(M_TOP_PAD, 4 * 1024 * 1024);
 }
 
-static int serve(int argc, char **argv)
+static int serve(struct invocation *invocation)
 {
     struct settings settings;
     struct error error = {0};
-    settings_parse(&settings, argc, argv);
+    settings_parse(&settings, invocation);
     if (settings.print_config) {
         settings_print(&settings, stdout);
-        return 0;
+        return STATUS_DONE;
     }
     if (settings_check(&settings, &error) != 0) {
         fprintf(stderr, "postoffice: %s\n", error.text);
-        return 2;
+        return STATUS_USAGE;
     }
     logger_setup(settings.log_level, settings.log_format);
     tune_heap();
     if (node_run(&settings, &error) == 0)
-        return 0;
+        return STATUS_DONE;
     LOG_ERROR("node", "cannot start", FIELD_TEXT("error", error.text));
-    return 1;
+    return STATUS_FAILED;
 }
 
-static int version(int argc, char **argv)
-{
-    (void)argv;
-    if (argc > 1) {
-        fprintf(stderr, "postoffice version: takes no arguments\n");
-        return 2;
-    }
-    puts("postoffice " POSTOFFICE_VERSION);
-    return 0;
-}
-
-static const struct subcommand {
-    const char *name;
-    int (*run)(int argc, char **argv);
-    const char *help;
-} subcommands[] = {
-    {"serve", serve, "run a node"},
-    {"status", command_status, "show how a running node is"},
-    {"send", command_send, "publish messages"},
-    {"token", command_token, "make, list and revoke tokens of the API"},
-    {"version", version, "print the version"},
+static const struct subcommand command_serve = {
+    .name = "serve",
+    .summary = "run a node",
+    .detail = "Each setting can also be given as an environment variable: "
+              "--raft-listen is POSTOFFICE_RAFT_LISTEN. A flag beats a "
+              "variable, a variable beats the default.",
+    .flags = settings_flags,
+    .run = serve,
 };
-enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };
 
-static void usage(FILE *to)
-{
-    fputs("Usage: postoffice COMMAND [OPTION...]\n\n"
-          "Stores messages safely and delivers them to their targets.\n\n",
-          to);
-    for (unsigned i = 0; i < SUBCOMMANDS; i++)
-        fprintf(to, "  %-10s %s\n", subcommands[i].name, subcommands[i].help);
-    fputs("\n`postoffice COMMAND --help` tells the options of each.\n", to);
-}
+static const struct subcommand *const commands[] = {
+    &command_serve, &command_status, &command_topic,   &command_publisher,
+    &command_send,  &command_token,  &command_version, NULL,
+};
+
+static const struct subcommand postoffice = {
+    .name = "postoffice",
+    .summary = "stores messages safely and delivers them to their targets",
+    .children = commands,
+};
 
 int main(int argc, char **argv)
 {
-    if (argc < 2) {
-        usage(stderr);
-        return 2;
-    }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0 ||
-        strcmp(argv[1], "-?") == 0) {
-        usage(stdout);
-        return 0;
-    }
-    if (strcmp(argv[1], "--version") == 0)
-        return version(1, argv);
-    for (unsigned i = 0; i < SUBCOMMANDS; i++) {
-        if (strcmp(argv[1], subcommands[i].name) != 0)
-            continue;
-        char name[64];
-        snprintf(name, sizeof name, "postoffice %s", argv[1]);
-        argv[1] = name; /* What argp shows as the program's name. */
-        return subcommands[i].run(argc - 1, argv + 1);
-    }
-    fprintf(stderr, "postoffice: unknown command '%s'\n\n", argv[1]);
-    usage(stderr);
-    return 2;
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        return subcommand_main(&command_version, 1, argv);
+    settings_init();
+    return subcommand_main(&postoffice, argc, argv);
 }

@@ -3,7 +3,6 @@
 #include "base/memory.h"
 #include "delivery/address_policy.h"
 
-#include <argp.h>
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
@@ -333,14 +332,29 @@ static void read_environment(struct settings *settings)
     }
 }
 
-static error_t parse_option(int key, char *text, struct argp_state *state)
+struct flag settings_flags[SETTINGS + 1];
+
+void settings_init(void)
 {
-    struct settings *settings = state->input;
-    if (key == ARGP_KEY_ARG)
-        argp_error(state, "unexpected argument '%s'", text);
-    if (key < 256 || key >= 256 + SETTINGS)
-        return ARGP_ERR_UNKNOWN;
-    unsigned i = (unsigned)key - 256;
+    static char helps[SETTINGS][256];
+    for (unsigned i = 0; i < SETTINGS; i++) {
+        const char *standard = table[i].standard;
+        bool shown = standard != NULL && table[i].kind != KIND_SWITCH;
+        snprintf(helps[i], sizeof helps[i], shown ? "%s (default: %s)" : "%s",
+                 table[i].help, standard);
+        settings_flags[i] = (struct flag){
+            .name = table[i].name,
+            .kind = table[i].kind == KIND_SWITCH ? FLAG_SWITCH : FLAG_TEXT,
+            .value = table[i].value,
+            .repeated = is_list(&table[i]),
+            .help = helps[i],
+        };
+    }
+}
+
+static void take_flag(struct settings *settings, unsigned i, const char *text,
+                      const struct invocation *invocation)
+{
     if (is_list(&table[i]) && !from_flag[i]) {
         /* A flag beats the variable. */
         void *field = (char *)settings + table[i].offset;
@@ -351,36 +365,21 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     if (!set_value(settings, &table[i], text == NULL ? "true" : text)) {
         char words[96];
         expected(&table[i], words, sizeof words);
-        argp_error(state, "--%s is '%s', expected %s", table[i].name,
-                   text == NULL ? "" : text, words);
+        usage_error(invocation, "--%s is '%s', expected %s", table[i].name,
+                    text == NULL ? "" : text, words);
     }
-    return 0;
 }
 
-void settings_parse(struct settings *settings, int argc, char **argv)
+void settings_parse(struct settings *settings,
+                    const struct invocation *invocation)
 {
-    struct argp_option options[SETTINGS + 1] = {{0}};
-    char helps[SETTINGS][256];
-    for (unsigned i = 0; i < SETTINGS; i++) {
-        const char *standard = table[i].standard;
-        bool shown = standard != NULL && table[i].kind != KIND_SWITCH;
-        snprintf(helps[i], sizeof helps[i], shown ? "%s (default: %s)" : "%s",
-                 table[i].help, standard);
-        options[i] = (struct argp_option){.name = table[i].name,
-                                          .key = (int)i + 256,
-                                          .arg = table[i].value,
-                                          .doc = helps[i]};
-    }
-    const struct argp argp = {
-        .options = options,
-        .parser = parse_option,
-        .doc = "Run a node.\vEach setting can also be given as an environment "
-               "variable: --raft-listen is POSTOFFICE_RAFT_LISTEN.",
-    };
-    argp_err_exit_status = 2;
     set_standards(settings);
     read_environment(settings);
-    argp_parse(&argp, argc, argv, 0, NULL, settings);
+    for (unsigned i = 0; i < invocation->value_count; i++) {
+        const struct invocation_value *value = &invocation->values[i];
+        take_flag(settings, (unsigned)(value->flag - settings_flags),
+                  value->text, invocation);
+    }
     if (settings->listen.count == 0)
         add_to_list(&settings->listen, &table[0], table[0].standard);
 }

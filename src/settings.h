@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/logger.h"
 #include "base/slice.h"
+#include "cli/invocation.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -60,11 +61,16 @@ struct settings {
     bool print_config;
 };
 
-/* Reads the environment and the arguments behind `serve` (argv[0] is shown as
- * the program's name). Prints help or usage errors and exits (0 or 2) where a
- * command line program does. The strings live as long as argv and the
- * environment. */
-void settings_parse(struct settings *settings, int argc, char **argv);
+/* The flags of `serve`, for its description; ends with a NULL name. Empty
+ * until settings_init() has filled them from the table of settings. */
+extern struct flag settings_flags[];
+void settings_init(void);
+
+/* Reads the environment, then the flags. What cannot be used is named on
+ * standard error, and the program ends (2). The strings live as long as argv
+ * and the environment. */
+void settings_parse(struct settings *settings,
+                    const struct invocation *invocation);
 
 /* One line a setting: name, value, source, with tabs between them; secrets
  * masked. */

@@ -1,113 +1,52 @@
 /* `postoffice status`: how a running node is, for people and scripts. */
 #include "client.h"
-#include "command.h"
+#include "terminal.h"
 
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-struct arguments {
-    struct client_options client;
-    bool json;
+static const struct grid_column columns[] = {
+    {"NODE", "id", CELL_WORD, 0},
+    {"ROLE", "role", CELL_WORD, 2},
+    {"STATE", "state", CELL_STATE, 0},
+    {"APPLIED", "applied_index", CELL_NUMBER, 3},
+    {"LAG", "lag", CELL_NUMBER, 1},
+    {"VERSION", "version", CELL_WORD, 5},
+    {"URL", "url", CELL_TEXT, 4},
+    {NULL, NULL, CELL_TEXT, 0},
 };
 
-static error_t parse_option(int key, char *text, struct argp_state *state)
+static void show_cluster(const json_t *data, bool writable)
 {
-    struct arguments *arguments = state->input;
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &arguments->client;
-        return 0;
-    case 'j':
-        arguments->json = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "unexpected argument '%s'", text);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
+    static const char *const apart[] = {"members", NULL};
+    enum terminal_colour colour = writable ? COLOUR_GOOD : COLOUR_BAD;
+    sheet_print(data, apart);
+    printf("%s%s%s\n\n", terminal_paint(colour),
+           writable ? "takes messages" : "takes no messages now",
+           terminal_unpaint(colour));
+    grid_print(columns, json_object_get(data, "members"));
 }
 
-static const char *text_of(const json_t *object, const char *name)
+static int run(struct invocation *invocation)
 {
-    const char *text = json_string_value(json_object_get(object, name));
-    return text != NULL ? text : "-";
-}
-
-static long long number_of(const json_t *object, const char *name)
-{
-    return json_integer_value(json_object_get(object, name));
-}
-
-static void print_member(const json_t *member)
-{
-    printf("%-4lld %-8s %-12s %10lld %6lld  %s\n", number_of(member, "id"),
-           text_of(member, "role"), text_of(member, "state"),
-           number_of(member, "applied_index"), number_of(member, "lag"),
-           text_of(member, "url"));
-}
-
-static void print_table(const json_t *data, bool writable)
-{
-    printf("cluster %s\n", text_of(data, "cluster_id"));
-    printf("node %lld, term %lld, leader %lld, commit index %lld, %s\n\n",
-           number_of(data, "node"), number_of(data, "term"),
-           number_of(data, "leader"), number_of(data, "commit_index"),
-           writable ? "takes messages" : "takes no messages now");
-    printf("%-4s %-8s %-12s %10s %6s  %s\n", "NODE", "ROLE", "STATE", "APPLIED",
-           "LAG", "URL");
-    size_t i;
-    json_t *member;
-    json_array_foreach(json_object_get(data, "members"), i, member)
-        print_member(member);
-}
-
-static int show(struct client *client, bool json)
-{
-    json_t *answer = NULL;
-    json_t *probe = NULL;
-    struct slice nothing = slice_of(NULL, 0);
-    long status =
-        client_request(client, "GET", "/api/cluster", nothing, &answer);
-    if (status != 200) {
-        client_report(client, status, answer);
-        json_decref(answer);
-        return 1;
-    }
-    long write =
-        client_request(client, "GET", "/readyz/write", nothing, &probe);
-    json_decref(probe);
-    if (json) {
-        json_dumpf(answer, stdout, JSON_INDENT(2));
-        putchar('\n');
-    } else {
-        print_table(json_object_get(answer, "data"), write == 200);
-    }
-    json_decref(answer);
-    return 0;
-}
-
-int command_status(int argc, char **argv)
-{
-    static const struct argp_option options[] = {
-        {"json", 'j', NULL, 0, "print the node's answer as it is", 0},
-        {0},
-    };
-    static const struct argp_child children[] = {{&client_argp, 0, NULL, 0},
-                                                 {0}};
-    static const struct argp argp = {
-        .options = options,
-        .parser = parse_option,
-        .doc = "Show the cluster as a running node sees it.",
-        .children = children,
-    };
-    struct arguments arguments = {.json = false};
-    client_options_init(&arguments.client);
-    argp_err_exit_status = 2;
-    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-    struct client *client = client_new(&arguments.client);
-    int exit_status = show(client, arguments.json);
+    struct client *client = client_new(invocation);
+    struct client_request probe = {.method = "GET", .path = "/readyz/write"};
+    struct client_request cluster = {.method = "GET", .path = "/api/cluster"};
+    bool writable = client_call(client, &probe).status == 200;
+    struct answer answer = client_call(client, &cluster);
+    bool good = answer.status == 200;
+    if (!good)
+        client_report(client, invocation, &answer);
+    else if (flag_given(invocation, "json"))
+        answer_print(&answer);
+    else
+        show_cluster(json_object_get(answer.json, "data"), writable);
     client_free(client);
-    return exit_status;
+    return good ? STATUS_DONE : STATUS_FAILED;
 }
+
+const struct subcommand command_status = {
+    .name = "status",
+    .summary = "show the cluster as a running node sees it",
+    .talks = true,
+    .run = run,
+};

@@ -310,8 +310,8 @@ def test_the_command_makes_lists_and_revokes(file):
         (["create", "--name=a b", "--role=read"], "--name is not 1 to 64"),
         (["create", "--name=a", "--role=admin", "--topics=x"], "cannot limit an admin"),
         (["create", "--name=a", "--role=read", "--topics=x,"], "comma list"),
-        (["burn"], "none of create, list and revoke"),
-        ([], "create, list or revoke is expected"),
+        (["burn"], "unknown command 'burn'"),
+        ([], "create"),
     ],
 )
 def test_wrong_usage_exits_2(file, arguments, words):
