@@ -155,6 +155,8 @@ static const struct chore_kind kinds[CHORES] = {
 struct chores {
     struct chores_settings settings;
     struct chore *all[CHORES];
+    bool leading;
+    bool clock_distrusted;
     unsigned open;
     void (*closed)(void *context);
     void *closed_context;
@@ -173,14 +175,26 @@ struct chores *chores_new(const struct chore_parts *parts,
 
 void chores_lead(struct chores *chores)
 {
+    chores->leading = true;
     for (unsigned i = 0; i < CHORES; i++)
-        chore_wake(chores->all[i]);
+        if (i != EXPIRE || !chores->clock_distrusted)
+            chore_wake(chores->all[i]);
 }
 
 void chores_stop(struct chores *chores)
 {
+    chores->leading = false;
     for (unsigned i = 0; i < CHORES; i++)
         chore_stop(chores->all[i]);
+}
+
+void chores_trust_clock(struct chores *chores, bool trusted)
+{
+    chores->clock_distrusted = !trusted;
+    if (trusted && chores->leading)
+        chore_wake(chores->all[EXPIRE]);
+    else
+        chore_stop(chores->all[EXPIRE]);
 }
 
 void chores_applied(struct chores *chores, const struct command *command)

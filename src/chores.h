@@ -20,6 +20,10 @@ struct chores *chores_new(const struct chore_parts *parts,
 void chores_lead(struct chores *chores);
 void chores_stop(struct chores *chores);
 
+/* Whether the clock can be trusted; until it is told otherwise it can. Without
+ * it retention lets go of nothing. */
+void chores_trust_clock(struct chores *chores, bool trusted);
+
 /* While it leads: a command was applied. */
 void chores_applied(struct chores *chores, const struct command *command);
 

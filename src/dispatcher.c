@@ -372,6 +372,11 @@ void dispatcher_apply(struct dispatcher *dispatcher,
     leadership_apply(dispatcher->leadership, command, result);
 }
 
+void dispatcher_trust_clock(struct dispatcher *dispatcher, bool trusted)
+{
+    leadership_trust_clock(dispatcher->leadership, trusted);
+}
+
 void dispatcher_turn(struct dispatcher *dispatcher)
 {
     leadership_run(dispatcher->leadership, clock_wall_ms());

@@ -38,6 +38,9 @@ void dispatcher_apply(struct dispatcher *dispatcher,
                       const struct command *command,
                       const struct command_result *result);
 
+/* See leadership_trust_clock(). */
+void dispatcher_trust_clock(struct dispatcher *dispatcher, bool trusted);
+
 /* Does what has become possible. Once a turn of the loop. */
 void dispatcher_turn(struct dispatcher *dispatcher);
 

@@ -134,7 +134,7 @@ static void on_served(void *context, uint64_t id, struct slice answer)
 static void take_report(struct gateway *gateway,
                         const struct cluster_asked *asked, struct slice report)
 {
-    peers_hear(&gateway->peers, report, clock_ms());
+    peers_hear(&gateway->peers, report, clock_ms(), clock_wall_ms());
     struct buffer *body = buffer_new(0);
     if (body != NULL)
         cluster_answer(gateway->cluster, &asked->asker, body);
@@ -175,7 +175,8 @@ static void on_timer(uv_timer_t *timer)
     unsigned count = cluster_members(gateway->cluster, members, PEERS_MAX);
     if (count < 2)
         return;
-    struct peer_report report = {.node_id = gateway->node_id};
+    struct peer_report report = {.node_id = gateway->node_id,
+                                 .wall_ms = clock_wall_ms()};
     struct encoder bytes = {0};
     gateway->report(gateway->report_context, &report);
     peer_report_encode(&bytes, &report);

@@ -6,6 +6,7 @@
 #include "base/logger.h"
 #include "base/memory.h"
 #include "chores.h"
+#include "clock_watch.h"
 #include "data_dir.h"
 #include "delivery/catalog.h"
 #include "dispatcher.h"
@@ -44,6 +45,7 @@ struct node {
     struct store *store;
     struct writer *writer;
     struct store_watch watch;
+    struct clock_watch clock_watch;
     struct reads *reads;
     struct cluster *cluster;
     struct catalog *catalog;
@@ -299,6 +301,7 @@ static void on_http_closed(void *context)
     service_attach(node->service, NULL, NULL);
     uv_close((uv_handle_t *)&node->turn, on_handles_closed);
     store_watch_close(&node->watch);
+    clock_watch_close(&node->clock_watch);
     cluster_close(node->cluster, on_cluster_closed, node);
 }
 
@@ -544,6 +547,17 @@ static void make_service(struct node *node)
     node->service = service_new(&parts);
 }
 
+static void watch_clock(struct node *node)
+{
+    node->clock_watch =
+        (struct clock_watch){.cluster = node->cluster,
+                             .gateway = node->gateway,
+                             .dispatcher = node->dispatcher,
+                             .chores = node->chores,
+                             .node_id = node->settings->node_id};
+    clock_watch_start(&node->clock_watch, &node->loop);
+}
+
 static void free_parts(struct node *node)
 {
     service_free(node->service);
@@ -577,6 +591,7 @@ static int start(struct node *node, struct error *error)
     store_watch_start(&node->watch, &node->loop, node->cluster,
                       node->settings->election_timeout_ms);
     make_service(node);
+    watch_clock(node);
     return open_http(node, error);
 }
 

@@ -1,11 +1,16 @@
 #include "peers.h"
 
+#include <stdlib.h>
+
+enum { CLOCKS_MIN = 3 }; /* Of two that differ nobody knows which is wrong. */
+
 void peer_report_encode(struct encoder *out, const struct peer_report *report)
 {
     encoder_u32(out, report->node_id);
     encoder_u64(out, report->applied_index);
     encoder_u64(out, report->state_hash.low);
     encoder_u64(out, report->state_hash.high);
+    encoder_u64(out, report->wall_ms);
     encoder_string(out, slice_text(report->url));
     encoder_string(out, slice_text(report->version));
     encoder_u8(out, (uint8_t)report->stranded_count);
@@ -51,7 +56,8 @@ static struct peer_report *place_for(struct peers *peers, uint32_t node_id)
     return &peers->reports[peers->count++];
 }
 
-bool peers_hear(struct peers *peers, struct slice report, uint64_t now_ms)
+bool peers_hear(struct peers *peers, struct slice report, uint64_t now_ms,
+                uint64_t wall_ms)
 {
     struct peer_report heard = {.heard_ms = now_ms};
     struct decoder in = decoder_of(report);
@@ -59,6 +65,8 @@ bool peers_hear(struct peers *peers, struct slice report, uint64_t now_ms)
     heard.applied_index = decoder_u64(&in);
     heard.state_hash.low = decoder_u64(&in);
     heard.state_hash.high = decoder_u64(&in);
+    heard.wall_ms = decoder_u64(&in);
+    heard.ahead_ms = (int64_t)(heard.wall_ms - wall_ms);
     struct slice url = decoder_string(&in);
     struct slice version = decoder_string(&in);
     if (!take_stranded(&in, &heard) || !decoder_done(&in) ||
@@ -92,4 +100,30 @@ bool peer_report_strands(const struct peer_report *report, uint32_t node_id)
 bool peer_report_is_fresh(const struct peer_report *report, uint64_t now_ms)
 {
     return report != NULL && now_ms - report->heard_ms < PEERS_FRESH_MS;
+}
+
+static int compare(const void *left, const void *right)
+{
+    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+    return (a > b) - (a < b);
+}
+
+bool peers_clock_ahead(const struct peers *peers, const uint32_t *voters,
+                       uint32_t count, uint32_t own_id, uint64_t now_ms,
+                       int64_t *ret_ahead_ms)
+{
+    int64_t ahead_ms[PEERS_MAX];
+    uint32_t known = 0;
+    for (uint32_t i = 0; i < count && known < PEERS_MAX; i++) {
+        const struct peer_report *report = peers_find(peers, voters[i]);
+        if (voters[i] == own_id)
+            ahead_ms[known++] = 0;
+        else if (peer_report_is_fresh(report, now_ms))
+            ahead_ms[known++] = report->ahead_ms;
+    }
+    if (known < CLOCKS_MIN)
+        return false;
+    qsort(ahead_ms, known, sizeof *ahead_ms, compare);
+    *ret_ahead_ms = ahead_ms[known / 2];
+    return true;
 }

@@ -23,6 +23,7 @@ struct leadership {
     struct scheduler_statistics before; /* Of earlier schedulers. */
     uint64_t decided_ms; /* While pipelines were read, something was. 0: no. */
     bool draining;
+    bool clock_distrusted;
 };
 
 struct leadership *leadership_new(const struct leadership_port *port,
@@ -116,6 +117,7 @@ static struct scheduler *new_scheduler(struct leadership *leadership)
                             topic->last_position);
     if (leadership->draining)
         scheduler_drain(scheduler);
+    scheduler_trust_clock(scheduler, !leadership->clock_distrusted);
     return scheduler;
 }
 
@@ -448,6 +450,13 @@ void leadership_resume(struct leadership *leadership, uint64_t now_ms)
         return;
     leadership_deposed(leadership);
     leadership_lead(leadership, now_ms);
+}
+
+void leadership_trust_clock(struct leadership *leadership, bool trusted)
+{
+    leadership->clock_distrusted = !trusted;
+    if (leadership->scheduler != NULL)
+        scheduler_trust_clock(leadership->scheduler, trusted);
 }
 
 bool leadership_is_drained(const struct leadership *leadership)

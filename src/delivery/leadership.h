@@ -103,6 +103,10 @@ void leadership_drain(struct leadership *leadership);
 void leadership_resume(struct leadership *leadership, uint64_t now_ms);
 bool leadership_is_drained(const struct leadership *leadership);
 
+/* Whether the clock agrees with those of the other voters; until it is told
+ * otherwise it does. Without it nothing is released and nothing expires. */
+void leadership_trust_clock(struct leadership *leadership, bool trusted);
+
 /* False: this node does not deliver to it now. */
 bool leadership_activity(const struct leadership *leadership,
                          uint32_t publisher_id, uint64_t now_ms,

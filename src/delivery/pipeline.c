@@ -169,6 +169,11 @@ void pipeline_drain(struct pipeline *pipeline)
     pipeline->draining = true;
 }
 
+void pipeline_trust_clock(struct pipeline *pipeline, bool trusted)
+{
+    pipeline->clock_distrusted = !trusted;
+}
+
 /* What was not even read since the takeover stays open: it is in doubt for
  * the next leader just as well. */
 bool pipeline_is_drained(const struct pipeline *pipeline)

@@ -117,6 +117,9 @@ void pipeline_decided(struct pipeline *pipeline, uint64_t now_ms);
 void pipeline_pause(struct pipeline *pipeline, bool paused);
 /* The same for good: this node is about to give up leadership. */
 void pipeline_drain(struct pipeline *pipeline);
+/* Whether the clock can be trusted; until it is told otherwise it can. Without
+ * it nothing expires. */
+void pipeline_trust_clock(struct pipeline *pipeline, bool trusted);
 /* Nothing is open any more, as far as this node knows. */
 bool pipeline_is_drained(const struct pipeline *pipeline);
 

@@ -203,7 +203,8 @@ void pipeline_expire(struct pipeline *pipeline, uint64_t now_ms)
 {
     struct slot *slot;
     uint32_t place = 0;
-    if (pipeline->options.expire_after_seconds == 0)
+    if (pipeline->options.expire_after_seconds == 0 ||
+        pipeline->clock_distrusted)
         return;
     while ((slot = slots_next(&pipeline->slots, SLOT_READY, &place)) != NULL) {
         if (expires_ms(pipeline, slot) <= now_ms)

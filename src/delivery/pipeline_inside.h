@@ -48,6 +48,7 @@ struct pipeline {
     struct filter *filter;
     bool paused;
     bool draining;
+    bool clock_distrusted;
     bool gone;              /* 410: to be paused. */
     uint64_t next;          /* Everything below is granted, in the log. */
     uint64_t grant_upto;    /* Of the grant that is on the way. */

@@ -148,6 +148,7 @@ void scheduler_add(struct scheduler *scheduler,
     pipeline_published(member->pipeline, lane->last_position);
     if (scheduler->draining)
         pipeline_drain(member->pipeline);
+    pipeline_trust_clock(member->pipeline, !scheduler->clock_distrusted);
     table_set(&scheduler->members, view->publisher.id, member);
     ready_push(&scheduler->ready, member);
 }
@@ -497,6 +498,17 @@ void scheduler_drain(struct scheduler *scheduler)
     for (uint32_t id = 0;
          (member = table_next(&scheduler->members, &id)) != NULL;) {
         pipeline_drain(member->pipeline);
+        ready_push(&scheduler->ready, member);
+    }
+}
+
+void scheduler_trust_clock(struct scheduler *scheduler, bool trusted)
+{
+    struct member *member;
+    scheduler->clock_distrusted = !trusted;
+    for (uint32_t id = 0;
+         (member = table_next(&scheduler->members, &id)) != NULL;) {
+        pipeline_trust_clock(member->pipeline, trusted);
         ready_push(&scheduler->ready, member);
     }
 }

@@ -143,6 +143,9 @@ void scheduler_run(struct scheduler *scheduler, uint64_t now_ms);
 
 /* Grants no more and takes back what was not sent; what is under way ends. */
 void scheduler_drain(struct scheduler *scheduler);
+/* Whether the clock can be trusted; until it is told otherwise it can. Without
+ * it nothing is released and nothing expires. */
+void scheduler_trust_clock(struct scheduler *scheduler, bool trusted);
 bool scheduler_is_drained(const struct scheduler *scheduler);
 
 /* False: no such pipeline. */

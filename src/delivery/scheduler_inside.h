@@ -68,6 +68,7 @@ struct scheduler {
     uint32_t active;
     uint64_t seed;
     bool draining;
+    bool clock_distrusted;
     struct encoder command;
     struct scheduler_statistics statistics;
 };

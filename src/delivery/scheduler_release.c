@@ -70,7 +70,8 @@ void schedules_release(struct scheduler *scheduler, uint64_t now_ms)
                          SCHEDULES_PAGE);
     }
     uint64_t first_ms = releases_first_ms(&scheduler->releases);
-    if (scheduler->draining || first_ms == 0 || first_ms > now_ms)
+    if (scheduler->draining || scheduler->clock_distrusted || first_ms == 0 ||
+        first_ms > now_ms)
         return;
     if (!scheduler->port.ready(scheduler->port.context)) {
         agenda_set(&scheduler->agenda, &scheduler->retry,
@@ -99,7 +100,8 @@ uint64_t schedules_wake_ms(const struct scheduler *scheduler)
     uint64_t first_ms = releases_first_ms(&scheduler->releases);
     uint64_t look_ms = scheduler->schedules_asked ? 0 : scheduler->schedules_ms;
     const struct agenda_item *retry = &scheduler->retry;
-    if (scheduler->draining || (retry->place != 0 && first_ms < retry->at_ms))
+    if (scheduler->draining || scheduler->clock_distrusted ||
+        (retry->place != 0 && first_ms < retry->at_ms))
         first_ms = 0;
     if (first_ms == 0 || (look_ms != 0 && look_ms < first_ms))
         return look_ms;

@@ -413,6 +413,35 @@ static void test_an_order_is_changed(void **state)
 
 /* ---- Scheduled messages ---- */
 
+/* Of a clock that the other voters do not share nothing is believed; what was
+ * due meanwhile goes when they agree again. */
+static void test_a_wrong_clock_releases_and_expires_nothing(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world, 15);
+    uint32_t topic = world_topic(&world);
+    struct publisher_options options = {.expire_after_seconds = 60};
+    uint32_t publisher = world_publisher_with(&world, topic, &options);
+    world_pause(&world, publisher, true);
+    world_publish(&world, topic, 5);
+    scheduler_trust_clock(world.scheduler, false);
+    world_schedule(&world, topic, world.now_ms + 5000);
+    run_for(&world, 61000);
+    assert_int_equal(world.released, 0);
+    world_pause(&world, publisher, false);
+    run_for(&world, 1000);
+    struct publisher_counts counts = counts_of(&world, publisher);
+    assert_int_equal(counts.dead, 0);
+    assert_int_equal(counts.delivered, 5);
+    assert_int_equal(counts.scheduled, 1);
+    world.late_ms_max = 70000;
+    scheduler_trust_clock(world.scheduler, true);
+    run_for(&world, 1000);
+    assert_int_equal(world.released, 1);
+    world_close(&world);
+}
+
 static void test_scheduled_messages_are_on_time(void **state)
 {
     (void)state;
@@ -551,6 +580,7 @@ int main(void)
         cmocka_unit_test(test_strict_waits_for_its_head),
         cmocka_unit_test(test_other_keys_go_on),
         cmocka_unit_test(test_an_order_is_changed),
+        cmocka_unit_test(test_a_wrong_clock_releases_and_expires_nothing),
         cmocka_unit_test(test_scheduled_messages_are_on_time),
         cmocka_unit_test(test_chaos),
     };
