@@ -15,6 +15,7 @@ static struct slice keep(uint8_t **to, struct slice bytes)
 struct letter *letter_new(uint64_t position, const struct message *message)
 {
     size_t size = sizeof(struct letter) + message->key.length +
+                  message->traceparent.length + message->origin.length +
                   message->attributes.length + message->payload.length;
     struct letter *letter = malloc(size);
     if (letter == NULL)
@@ -25,6 +26,8 @@ struct letter *letter_new(uint64_t position, const struct message *message)
     letter->message = *message;
     uint8_t *to = letter->bytes;
     letter->message.key = keep(&to, message->key);
+    letter->message.traceparent = keep(&to, message->traceparent);
+    letter->message.origin = keep(&to, message->origin);
     letter->message.attributes = keep(&to, message->attributes);
     letter->message.payload = keep(&to, message->payload);
     return letter;
