@@ -6,16 +6,20 @@
  *     LOG_INFO("raft", "became leader", FIELD_U64("term", term));
  *
  * Low code returns errors, top code logs them, once. Secrets and payloads are
- * never logged. Thread: any; each line is one write(). */
+ * never logged. A sentence that repeats without end is cut (log_limit.h),
+ * unless everything is wanted (debug): `silenced` then tells how many like it
+ * were left out. Thread: any; each line is one write(). */
 #ifndef POSTOFFICE_BASE_LOGGER_H
 #define POSTOFFICE_BASE_LOGGER_H
 
+#include "base/error.h"
 #include "base/slice.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 enum logger_level { LOGGER_DEBUG, LOGGER_INFO, LOGGER_WARN, LOGGER_ERROR };
+enum { LOGGER_LEVELS = LOGGER_ERROR + 1 };
 enum logger_format { LOGGER_TEXT, LOGGER_JSON };
 
 struct logger_field {
@@ -54,8 +58,21 @@ struct logger_field {
 #define LOG_ERROR(component, ...)                                              \
     LOGGER_LINE(LOGGER_ERROR, component, __VA_ARGS__)
 
-/* Before other threads start. The default: info, text. */
+/* Before other threads start. The default: info, text. When standard error is
+ * a file by now, its name is kept for logger_reopen(). */
 void logger_setup(enum logger_level level, enum logger_format format);
+/* A file that was moved away is begun anew under its old name; a terminal, a
+ * pipe or a socket stays as it is. Errors, with words: ERR_IO; the old file
+ * goes on then. Thread: that of logger_setup(). */
+int logger_reopen(struct error *error);
+
+/* Since the start. */
+struct logger_figures {
+    uint64_t lines[LOGGER_LEVELS];
+    uint64_t silenced;
+};
+struct logger_figures logger_figures(void); /* Any thread. */
+
 bool logger_on(enum logger_level level);
 void logger_write(enum logger_level level, const char *component,
                   const char *sentence, const struct logger_field *fields);

@@ -252,6 +252,9 @@ struct backend_metrics {
     uint64_t idempotency_keys;
     uint64_t idempotency_keys_limit;
     uint64_t proposals_waiting_bytes;
+    uint64_t log_warnings; /* Lines of the node's own log. */
+    uint64_t log_errors;
+    uint64_t log_silenced;
     struct process_figures process;
 };
 

@@ -336,6 +336,9 @@ static int load_tokens(struct node *node, struct error *error)
 static void reload(struct node *node)
 {
     struct error error = {0};
+    if (logger_reopen(&error) != 0)
+        LOG_ERROR("node", "the log goes on in the old file",
+                  FIELD_TEXT("error", error.text));
     LOG_INFO("node", "SIGHUP: reloading");
     if (load_tokens(node, &error) != 0)
         LOG_ERROR("node", "the tokens stay as they were",

@@ -4,6 +4,7 @@
 
 #include "base/bounds.h"
 #include "base/clock.h"
+#include "base/logger.h"
 #include "base/memory.h"
 
 #include <stdio.h>
@@ -243,6 +244,10 @@ static void fill_metrics(struct service *service,
         .proposals_waiting_bytes =
             proposer_waiting_bytes(service->parts.proposer),
     };
+    struct logger_figures logged = logger_figures();
+    ret_metrics->log_warnings = logged.lines[LOGGER_WARN];
+    ret_metrics->log_errors = logged.lines[LOGGER_ERROR];
+    ret_metrics->log_silenced = logged.silenced;
     struct backend_status probes = {0};
     fill_probes(service, &cluster, &probes);
     ret_metrics->ready = probes.ready;
