@@ -92,6 +92,11 @@ int row_of_open(struct store *store, uint32_t publisher_id,
 int replay_settled(struct store *store, uint32_t replay_id,
                    struct error *error);
 
+/* The publisher goes: what it has not got by now it never will. Reads every
+ * job there ever was, which are as many as people have asked for. */
+int replays_cancel(struct store *store, uint32_t publisher_id,
+                   struct error *error);
+
 /* Removes messages and what leads from their ids to their positions; sorts the
  * ids. *ret_bytes may be NULL. apply_purge.c. */
 int messages_remove(struct store *store, uint64_t *ids, uint32_t count,

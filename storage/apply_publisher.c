@@ -339,7 +339,8 @@ int publisher_drop(struct store *store, struct publisher_state *publisher,
     topic->row.publishers--;
     machine_touch_topic(store, topic);
     machine_drop_publisher(store, publisher);
-    return publisher_remove(store, id, topic->id, &row.options, error);
+    rc = publisher_remove(store, id, topic->id, &row.options, error);
+    return rc == 0 ? replays_cancel(store, id, error) : rc;
 }
 
 int apply_publisher_delete(struct store *store, const struct command *command,

@@ -125,6 +125,22 @@ int apply_replay_cancel(struct store *store, const struct command *command,
     return job_put(store, &job, error);
 }
 
+int replays_cancel(struct store *store, uint32_t publisher_id,
+                   struct error *error)
+{
+    int rc = 0;
+    for (uint32_t id = 1; rc == 0 && id < store->global.next_replay_id; id++) {
+        struct replay job;
+        rc = job_get(store, id, &job, error);
+        if (rc != 0 || job.publisher_id != publisher_id ||
+            job.state != REPLAY_RUNNING)
+            continue;
+        job.state = REPLAY_CANCELLED;
+        rc = job_put(store, &job, error);
+    }
+    return rc;
+}
+
 /* ---- Steps ---- */
 
 /* The row that the delivery shall have, from what is known of it, and the

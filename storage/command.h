@@ -407,7 +407,7 @@ void command_topic_purge_encode(struct encoder *out, uint64_t time_ms,
  * becomes RETRYING, due now, outside of the order and with a fresh budget, and
  * has its outcome again, in place of the old one. Those that are on their way
  * anyhow are left alone. A cancelled job makes no more steps; what it has
- * matched by then goes on. */
+ * matched by then goes on. With its publisher a job is cancelled as well. */
 struct command_replay_start {
     uint32_t publisher_id;
     uint64_t from;

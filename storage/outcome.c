@@ -129,6 +129,21 @@ int outcome_find(struct transaction *transaction, uint32_t publisher_id,
     return rc;
 }
 
+/* A run is named by its first outcome, which has left it: the next one lends
+ * its name. Else, when that one is settled again and finds the run full, its
+ * own would be put in this one's place. */
+static int run_rename(struct transaction *transaction, struct encoder *scratch,
+                      uint32_t publisher_id, struct outcome_run *run,
+                      struct error *error)
+{
+    struct key key = key_of_position(publisher_id, run->first_position);
+    int rc = record_delete(transaction, DATABASE_OUT, key_slice(&key), error);
+    if (rc != 0)
+        return rc;
+    run->first_position = run->items[0].position;
+    return run_write(transaction, scratch, publisher_id, run, error);
+}
+
 /* A run is written once for all that leave it. */
 int outcome_remove(struct transaction *transaction, struct encoder *scratch,
                    uint32_t publisher_id, const uint64_t *positions,
@@ -143,8 +158,12 @@ int outcome_remove(struct transaction *transaction, struct encoder *scratch,
         }
         while (i < count && outcome_run_remove(&run, positions[i]))
             i++;
-        if (rc == 0)
+        bool named =
+            run.count == 0 || run.items[0].position == run.first_position;
+        if (rc == 0 && named)
             rc = run_write(transaction, scratch, publisher_id, &run, error);
+        else if (rc == 0)
+            rc = run_rename(transaction, scratch, publisher_id, &run, error);
         if (rc != 0)
             return rc;
     }

@@ -4,7 +4,8 @@
  * room and lies within RUN_OUTCOMES_SPAN; else it begins a run of its own.
  * Outcomes come nearly in order, so runs fill up one after the other; and
  * whatever the order, an outcome lies in a run that begins less than the span
- * before it, so that looking for one has an end.
+ * before it, so that looking for one has an end. A run's key is the position of
+ * its first outcome, always: it is renamed when that leaves.
  * Thread: the transaction's. */
 #ifndef POSTOFFICE_STORAGE_OUTCOME_H
 #define POSTOFFICE_STORAGE_OUTCOME_H

@@ -140,6 +140,13 @@ struct command_result naive_publisher_delete(struct naive *naive, uint32_t id)
     cells_free(publisher);
     publisher->exists = false;
     publisher->purging = true;
+    for (uint32_t r = 1; r <= naive->replay_count; r++)
+        if (naive->replays[r].publisher_id == id &&
+            naive->replays[r].state == REPLAY_RUNNING &&
+            naive->twist != TWIST_REPLAY_OUTLIVES) {
+            naive->replays[r].state = REPLAY_CANCELLED;
+            naive->replays[r].ended_ms = naive->clock_ms;
+        }
     result.id = id;
     return result;
 }

@@ -1,6 +1,8 @@
 /* What people decide, and what a circuit leaves behind: short stories. */
 #include "story.h"
 
+#include "storage/run.h"
+
 static const int none[] = {-1, -1, -1, -1, -1, -1};
 static const uint64_t all[] = {1, 2, 3, 4, 5, 6};
 
@@ -343,6 +345,58 @@ static void test_a_cancelled_replay_makes_no_more_steps(void **state)
     story_end(&story);
 }
 
+/* The first outcome of a full run is taken out, another one takes its room,
+ * and then it comes back. */
+static void test_a_replay_leaves_other_outcomes_alone(void **state)
+{
+    struct story story;
+    uint64_t first[] = {1};
+    uint64_t positions[RUN_OUTCOMES_MAX + 1];
+    int keys[RUN_OUTCOMES_MAX + 1];
+    (void)state;
+    for (int i = 0; i <= RUN_OUTCOMES_MAX; i++) {
+        positions[i] = (uint64_t)i + 1;
+        keys[i] = -1;
+    }
+    story_begin(&story, ORDERING_NONE, POISON_DEAD_LETTER);
+    story_publish(&story, keys, RUN_OUTCOMES_MAX + 1);
+    assert_int_equal(story_grant(&story, 1, RUN_OUTCOMES_MAX + 1, positions,
+                                 RUN_OUTCOMES_MAX + 1, NULL, 0),
+                     0);
+    for (uint64_t p = 1; p <= RUN_OUTCOMES_MAX; p++)
+        story_outcome(&story, 1500, p, DELIVERY_DELIVERED);
+    uint32_t id = replay_start(&story, 1, 1, DELIVERY_DELIVERED);
+    struct command_replay_step step = {
+        .replay_id = id, .from = 1, .upto = 1, .count = 1, .positions = first};
+    command_replay_step_encode(&story.entry, 2100, &step);
+    assert_int_equal(story_tell(&story).count, 1);
+    story_outcome(&story, 2200, RUN_OUTCOMES_MAX + 1, DELIVERY_DELIVERED);
+    assert_int_equal(story_intent(&story, 2300, 1), 1);
+    story_outcome(&story, 2400, 1, DELIVERY_DELIVERED);
+    for (uint64_t p = 1; p <= RUN_OUTCOMES_MAX + 1; p++)
+        assert_int_equal(story_delivery(&story, p).state, DELIVERY_DELIVERED);
+    story_end(&story);
+}
+
+static void test_a_replay_ends_with_its_publisher(void **state)
+{
+    struct story story;
+    uint64_t first[] = {1};
+    (void)state;
+    begin(&story, 2, 2);
+    story_outcome(&story, 1500, 1, DELIVERY_DELIVERED);
+    uint32_t id = replay_start(&story, 1, 100, DELIVERY_DELIVERED);
+    struct command_replay_step step = {
+        .replay_id = id, .from = 1, .upto = 2, .count = 1, .positions = first};
+    command_replay_step_encode(&story.entry, 2100, &step);
+    assert_int_equal(story_tell(&story).count, 1);
+    command_publisher_delete_encode(&story.entry, 2200, 7, 1);
+    assert_int_equal(story_tell(&story).code, 0);
+    assert_int_equal(replay_of(&story, id).state, REPLAY_CANCELLED);
+    assert_int_equal(replay_of(&story, id).ended_ms, 2200);
+    story_end(&story);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +409,8 @@ int main(void)
         cmocka_unit_test(test_a_pause_knows_who),
         cmocka_unit_test(test_what_was_delivered_is_sent_again),
         cmocka_unit_test(test_a_cancelled_replay_makes_no_more_steps),
+        cmocka_unit_test(test_a_replay_leaves_other_outcomes_alone),
+        cmocka_unit_test(test_a_replay_ends_with_its_publisher),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
