@@ -197,7 +197,8 @@ static int unpark_check(struct store *store,
         return 0;
     int rc =
         blocked_first(&store->transaction, publisher->id, &key, &first, error);
-    if (rc == 0 && (order_holds_strict(publisher) || key != unpark->key))
+    if (rc == 0 && (order_holds_strict(publisher) || key != unpark->key ||
+                    unpark->examined > 1))
         *ret_code = ERR_CONFLICT;
     return rc;
 }

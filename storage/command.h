@@ -336,7 +336,8 @@ int command_positions_decode(struct slice body, struct arena *arena,
  * `upto`; those in `open` open, the others filtered. When the key's last one
  * went, its row goes. ERR_CONFLICT: paused; no room; under ORDERING_KEY, the
  * key is held by a message that waits; under ORDERING_STRICT, something holds
- * the order up, or another key's first parked position comes before. */
+ * the order up, another key's first parked position comes before, or more than
+ * one position is walked: another key's may come next. */
 struct command_unpark {
     uint32_t publisher_id;
     uint64_t key;

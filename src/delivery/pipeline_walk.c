@@ -18,6 +18,12 @@ static bool by_key(const struct pipeline *pipeline)
     return pipeline->options.ordering == ORDERING_KEY;
 }
 
+/* One position at a time: the next one may be another key's. */
+static bool strictly(const struct pipeline *pipeline)
+{
+    return pipeline->options.ordering == ORDERING_STRICT;
+}
+
 bool walks_come_first(const struct pipeline *pipeline)
 {
     return !by_key(pipeline) && pipeline->order.parked > 0;
@@ -130,7 +136,8 @@ static void propose(struct pipeline *pipeline, struct walk *walk, uint32_t room,
                                       .key = walk->key,
                                       .from = hand_at(&walk->hand, 0)->position,
                                       .open = walk->open};
-    while (walk->hand.count > 0 && unpark->open_count < most) {
+    while (walk->hand.count > 0 && unpark->open_count < most &&
+           !(strictly(pipeline) && unpark->examined > 0)) {
         struct supply supply = hand_pop(&walk->hand);
         unpark->upto = supply.position;
         unpark->examined++;
@@ -217,7 +224,8 @@ void walks_applied(struct pipeline *pipeline, uint32_t batch, int code,
             pipeline->refresh = true;
             pipeline_hold_until(pipeline, now_ms + REPEAT_MS);
         }
-        if (walk->walking && !by_key(pipeline) && walk->hand.count == 0)
+        if (walk->walking && !by_key(pipeline) &&
+            (walk->hand.count == 0 || strictly(pipeline)))
             walk_end(pipeline, walk);
     }
 }

@@ -243,7 +243,8 @@ static int unpark_code(struct naive *naive, const struct command_unpark *unpark)
         return ERR_CONFLICT;
     if (publisher->ordering == ORDERING_STRICT &&
         (strict_held(naive, id) ||
-         next_parked(naive, id, 0, 1) != unpark->from) &&
+         next_parked(naive, id, 0, 1) != unpark->from ||
+         unpark->examined > 1) &&
         naive->twist != TWIST_UNPARK_OUT_OF_ORDER)
         return ERR_CONFLICT;
     uint64_t last = 0;

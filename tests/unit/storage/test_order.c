@@ -192,19 +192,21 @@ static void test_parked_ones_survive_a_change_of_order(void **state)
 
 static void test_strict_walks_parked_ones_in_order(void **state)
 {
-    static const int keys[] = {0, 1, 1, 0};
+    static const int keys[] = {0, 1, 1, 0, 1};
     struct story story;
     uint64_t heads[] = {1, 2};
-    uint64_t parked[] = {3, 4};
+    uint64_t parked[] = {3, 4, 5};
     (void)state;
     story_begin(&story, ORDERING_KEY, POISON_DEAD_LETTER);
-    story_publish(&story, keys, 4);
-    assert_int_equal(story_grant(&story, 1, 4, heads, 2, parked, 2), 0);
+    story_publish(&story, keys, 5);
+    assert_int_equal(story_grant(&story, 1, 5, heads, 2, parked, 3), 0);
     story_outcome(&story, 1500, 1, DELIVERY_DELIVERED);
     story_outcome(&story, 1500, 2, DELIVERY_DELIVERED);
     story.options.ordering = ORDERING_STRICT;
     assert_int_equal(story_update(&story, 1600, false), 0);
     assert_int_equal(story_unpark(&story, 0, 4, 4, 1, 4), ERR_CONFLICT);
+    /* One by one: the key's next one may come behind another key's. */
+    assert_int_equal(story_unpark(&story, 1, 3, 5, 2, 5), ERR_CONFLICT);
     assert_int_equal(story_unpark(&story, 1, 3, 3, 1, 3), 0);
     story_outcome(&story, 1700, 3, DELIVERY_RETRYING);
     assert_int_equal(story_unpark(&story, 0, 4, 4, 1, 4), ERR_CONFLICT);
