@@ -11,6 +11,7 @@ static void keep_options(struct pipeline *pipeline,
 {
     struct arena texts = {0};
     struct filter_error error;
+    pipeline->edition++;
     pipeline->options = *options;
     publisher_options_copy(&pipeline->options, &texts);
     arena_close(&pipeline->texts);
@@ -110,6 +111,11 @@ struct filter *pipeline_filter(const struct pipeline *pipeline)
     return pipeline->filter;
 }
 
+uint32_t pipeline_edition(const struct pipeline *pipeline)
+{
+    return pipeline->edition;
+}
+
 /* ---- Events ---- */
 
 void pipeline_published(struct pipeline *pipeline, uint64_t last_position)
@@ -121,8 +127,9 @@ void pipeline_published(struct pipeline *pipeline, uint64_t last_position)
 /* What was read ahead went through another filter or order. */
 static void read_again(struct pipeline *pipeline)
 {
+    pipeline->reread = pipeline->granting;
     if (pipeline->granting)
-        return; /* pipeline_applied() sees to it. */
+        return; /* grant_applied() sees to it. */
     hand_empty(&pipeline->ahead);
     pipeline->feed_from = pipeline->next;
 }
@@ -137,10 +144,11 @@ void pipeline_update(struct pipeline *pipeline,
     walks_put_down(pipeline);
     read_again(pipeline);
     if (moves) {
-        /* Applying the update has closed it in the log already. */
+        /* Applying the update has closed it in the log already; but what was
+         * told of the old target may have come behind. */
         breaker_close(&pipeline->breaker, now_ms);
-        breaker_told(&pipeline->breaker);
         pipeline->throttled_until_ms = 0;
+        pipeline->throttle_changed = true;
     }
     pipeline->refresh |= reorders || options->ordering != ORDERING_NONE;
 }
@@ -149,6 +157,7 @@ void pipeline_decided(struct pipeline *pipeline, uint64_t now_ms)
 {
     hand_empty(&pipeline->due);
     pipeline_due_at(pipeline, now_ms);
+    pipeline->reload = pipeline->intending;
     pipeline->distrust_upto = pipeline->last_position;
     read_again(pipeline);
     walks_put_down(pipeline);
@@ -210,6 +219,8 @@ void pipeline_fed(struct pipeline *pipeline, int code,
     bool in_vain = count == 0 && (code == 0 || code == ERR_NOT_FOUND) &&
                    !pipeline->feed_in_vain;
     pipeline->feeding = false;
+    if (code == ERR_STALE)
+        return;
     pipeline->feed_in_vain = in_vain;
     if (in_vain)
         return;
@@ -379,7 +390,7 @@ static void grant_applied(struct pipeline *pipeline, uint32_t batch, int code,
         pipeline->next = pipeline->grant_upto + 1;
     else
         grant_refused(pipeline, code, now_ms);
-    if (code != 0 || pipeline->refresh)
+    if (code != 0 || pipeline->refresh || pipeline->reread)
         read_again(pipeline);
 }
 
@@ -388,7 +399,8 @@ static void intent_applied(struct pipeline *pipeline, uint32_t batch, int code,
 {
     pipeline->intending = false;
     proposal_decided(pipeline, batch, code == 0,
-                     count == pipeline->intent_count);
+                     count == pipeline->intent_count && !pipeline->reload);
+    pipeline->reload = false;
     if (code == 0)
         return;
     pipeline_due_at(pipeline, now_ms + REPEAT_MS);

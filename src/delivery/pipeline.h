@@ -104,6 +104,9 @@ pipeline_options(const struct pipeline *pipeline);
 /* NULL: it wants everything. Valid until the options change; take a reference
  * to keep it. */
 struct filter *pipeline_filter(const struct pipeline *pipeline);
+/* Another number for other options: what was read under earlier ones is told
+ * as ERR_STALE. */
+uint32_t pipeline_edition(const struct pipeline *pipeline);
 
 /* The topic's last position has moved. */
 void pipeline_published(struct pipeline *pipeline, uint64_t last_position);

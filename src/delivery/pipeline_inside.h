@@ -23,7 +23,7 @@ enum {
     /* Retry-After answers in a row for one message that use up no attempt. */
     HOLDS_MAX = 10,
     /* Messages that have never been tried and are used as probes while a
-     * circuit is open: each leaves a row behind. */
+     * circuit is open, unless there are no others: each leaves a row behind. */
     FRESH_PROBES_MAX = 64,
 };
 
@@ -46,6 +46,7 @@ struct pipeline {
     struct publisher_options options;
     struct arena texts; /* What options point to. */
     struct filter *filter;
+    uint32_t edition; /* Of the options. */
     bool paused;
     bool draining;
     bool clock_distrusted;
@@ -55,6 +56,7 @@ struct pipeline {
     uint64_t last_position; /* Of the topic. */
     struct hand ahead;      /* Positions from `next` on. */
     uint64_t feed_from;     /* The first position not in `ahead`. */
+    bool reread;            /* What is in hand is no good after this grant. */
     uint64_t feed_asked;    /* What the read under way began at, ... */
     uint64_t feed_last;     /* ... and what the topic's last one was then. */
     uint64_t distrust_upto; /* Memory does not know all of what is up to here:
@@ -79,6 +81,7 @@ struct pipeline {
     bool asking_due;
     bool granting;
     bool intending;
+    bool reload; /* What becomes open by it may have another budget now. */
     uint32_t intent_batch;
     uint32_t intent_count;
     bool refresh; /* The store's counts are to be read anew, once quiet. */

@@ -331,16 +331,26 @@ static bool due_may_come(const struct pipeline *pipeline, uint64_t now_ms)
            (pipeline->first_due_ms != 0 && pipeline->first_due_ms <= now_ms);
 }
 
+/* No retry is there, nor will one be. */
+static bool nothing_waits(const struct pipeline *pipeline)
+{
+    return pipeline->due.count == 0 && !pipeline->asking_due &&
+           pipeline->first_due_ms == 0;
+}
+
 static bool fresh_may_come(const struct pipeline *pipeline)
 {
     return (pipeline->ahead.count > 0 || pipeline->feeding ||
             pipeline->feed_from <= pipeline->last_position) &&
-           pipeline->fresh_probes < FRESH_PROBES_MAX &&
+           (pipeline->fresh_probes < FRESH_PROBES_MAX ||
+            nothing_waits(pipeline)) &&
            !walks_come_first(pipeline);
 }
 
 /* One message at a time: in turn one that has failed before and one that was
- * never tried, so that a message that cannot be delivered holds nothing up. */
+ * never tried, so that a message that cannot be delivered holds nothing up.
+ * What is parked behind a key that is free has its turn when there is neither:
+ * whatever held the key may have been settled without being sent. */
 static void step_probe(struct pipeline *pipeline, uint32_t most,
                        uint64_t now_ms, struct pipeline_effects *effects)
 {
@@ -358,6 +368,8 @@ static void step_probe(struct pipeline *pipeline, uint32_t most,
     if (pipeline->due.count > 0 && !pipeline->intending &&
         propose_due(pipeline, most, now_ms, effects) > 0)
         pipeline->probe_fresh = true;
+    else if (!due)
+        walks_step(pipeline, most, now_ms, effects);
 }
 
 /* ---- Reading ---- */

@@ -235,7 +235,7 @@ void pipeline_parked(struct pipeline *pipeline, int code, uint64_t key,
                      uint32_t count, uint64_t now_ms)
 {
     struct walk *walk = walk_find(pipeline, key);
-    if (walk == NULL || !walk->reading)
+    if (walk == NULL || !walk->reading || code == ERR_STALE)
         return; /* It was put down meanwhile. */
     walk->reading = false;
     if (code != 0 || count == 0) {

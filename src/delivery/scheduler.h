@@ -39,6 +39,7 @@ struct delivery_read {
     enum delivery_read_kind kind;
     uint32_t publisher_id;
     uint32_t topic_id;
+    uint32_t edition;      /* Of the publisher's options. */
     uint64_t from;         /* FEED, PARKED: a position; KEYS: above this key. */
     uint64_t due_ms;       /* DUE */
     uint64_t key;          /* PARKED; 0: the first of all. */

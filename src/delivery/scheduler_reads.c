@@ -48,6 +48,7 @@ static struct delivery_read read_of(const struct member *member)
     return (struct delivery_read){
         .publisher_id = pipeline_id(member->pipeline),
         .topic_id = member->lane->id,
+        .edition = pipeline_edition(member->pipeline),
     };
 }
 
@@ -186,6 +187,10 @@ void scheduler_supplied(struct scheduler *scheduler,
     scheduler_forget_read(read);
     if (member == NULL)
         return;
+    /* What went through another filter, or order, is of no use. */
+    if (read->edition != pipeline_edition(member->pipeline) &&
+        (read->kind == DELIVERY_FEED || read->kind == DELIVERY_PARKED))
+        code = ERR_STALE;
     count = code == 0 ? count : 0;
     struct supply *supplies = memory_new(count * sizeof *supplies);
     uint32_t made = make_supplies(read, items, count, supplies);

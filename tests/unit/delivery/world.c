@@ -40,6 +40,17 @@ static bool port_ready(void *context)
     return world_random(world, 10) != 0;
 }
 
+/* In front of all that is on the way. */
+static void put_first(struct world *world, struct slice command)
+{
+    struct proposal *proposal = memory_new_zeroed(1, sizeof *proposal);
+    encoder_bytes(&proposal->command, command);
+    proposal->next = world->proposals;
+    if (world->proposals == NULL)
+        world->proposals_last = &proposal->next;
+    world->proposals = proposal;
+}
+
 static void append(struct world *world, struct slice command, uint64_t token)
 {
     struct proposal *proposal = memory_new_zeroed(1, sizeof *proposal);
@@ -514,7 +525,10 @@ void world_settle(struct world *world)
 static struct command_result command_now(struct world *world,
                                          struct encoder *command)
 {
-    append(world, encoder_slice(command), 0);
+    if (world->overtakes)
+        put_first(world, encoder_slice(command));
+    else
+        append(world, encoder_slice(command), 0);
     encoder_close(command);
     return apply_all(world, true);
 }

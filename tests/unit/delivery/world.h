@@ -72,6 +72,7 @@ struct world {
     uint32_t max_in_flight[WORLD_PUBLISHERS];
     bool gone[WORLD_PUBLISHERS];
     struct seen (*seen)[WORLD_MESSAGES]; /* [publisher][position] */
+    bool overtakes; /* Commands of the world's own: what is on the way. */
     struct proposal *proposals;
     struct proposal **proposals_last;
     struct pending *pending; /* Reads and sends. */
