@@ -11,12 +11,18 @@ enum {
     IDLE_SHARE = 100,       /* A round's time to the time until the next. */
 };
 
+struct chore_look {
+    struct read_job job;
+    struct chore *chore;
+    struct look look;
+};
+
 struct chore {
     const struct chore_kind *kind;
     struct chore_parts parts;
-    const void *settings;
+    uint64_t retention_seconds;
     uv_timer_t timer;
-    struct chore_place place;
+    struct look_place place;
     uint64_t round_ms; /* When the round began; 0: none is under way. */
     bool leads;
     bool working; /* A look, a step or a pause is under way. */
@@ -42,7 +48,7 @@ static void rest(struct chore *chore)
     uint64_t took_ms = clock_ms() - chore->round_ms;
     chore->working = false;
     chore->round_ms = 0;
-    chore->place = (struct chore_place){0};
+    chore->place = (struct look_place){0};
     if (chore->again)
         look(chore);
     else if (chore->kind->idle_ms > 0)
@@ -78,7 +84,7 @@ static void propose(struct chore *chore, struct slice step)
 static int run(struct read_job *job, struct view *view, struct error *error)
 {
     struct chore_look *mine = (struct chore_look *)job;
-    return mine->chore->kind->look(mine, view, error);
+    return mine->chore->kind->look(&mine->look, view, &job->arena, error);
 }
 
 static void done(struct read_job *job)
@@ -93,16 +99,16 @@ static void done(struct read_job *job)
                  FIELD_TEXT("error", job->error.text));
         look_after(chore, PAUSE_REFUSED_MS);
     } else {
-        chore->place = mine->place;
-        if (mine->step.length > 0)
-            propose(chore, encoder_slice(&mine->step));
-        else if (mine->more)
+        chore->place = mine->look.place;
+        if (mine->look.step.length > 0)
+            propose(chore, encoder_slice(&mine->look.step));
+        else if (mine->look.more)
             look_after(chore, chore->kind->pause_ms);
         else
             rest(chore);
     }
     arena_close(&job->arena);
-    encoder_close(&mine->step);
+    encoder_close(&mine->look.step);
     free(mine);
 }
 
@@ -115,8 +121,9 @@ static void look(struct chore *chore)
     if (chore->round_ms == 0)
         chore->round_ms = clock_ms();
     mine->chore = chore;
-    mine->settings = chore->settings;
-    mine->place = chore->place;
+    mine->look.now_ms = clock_wall_ms();
+    mine->look.retention_seconds = chore->retention_seconds;
+    mine->look.place = chore->place;
     mine->job.run = run;
     mine->job.done = done;
     mine->job.waiter.index = catalog_applied_index(chore->parts.catalog);
@@ -124,12 +131,13 @@ static void look(struct chore *chore)
 }
 
 struct chore *chore_new(const struct chore_kind *kind,
-                        const struct chore_parts *parts, const void *settings)
+                        const struct chore_parts *parts,
+                        uint64_t retention_seconds)
 {
     struct chore *chore = memory_new_zeroed(1, sizeof *chore);
     chore->kind = kind;
     chore->parts = *parts;
-    chore->settings = settings;
+    chore->retention_seconds = retention_seconds;
     uv_timer_init(parts->loop, &chore->timer);
     chore->timer.data = chore;
     return chore;
@@ -153,7 +161,7 @@ void chore_stop(struct chore *chore)
 {
     chore->leads = false;
     chore->round_ms = 0;
-    chore->place = (struct chore_place){0};
+    chore->place = (struct look_place){0};
     if (uv_is_active((uv_handle_t *)&chore->timer)) {
         uv_timer_stop(&chore->timer);
         chore->working = false;

@@ -6,33 +6,19 @@
  *        +-----------------------------------------------------------+
  *   nothing is left to do --> until it is woken, or for a while
  *
- * What is to be done is the look's to decide (chores.c); here is only its
+ * What is to be done is the look's to decide (look.h); here is only its
  * rhythm. Thread: the loop; looks run on a thread of the readers. */
 #ifndef POSTOFFICE_CHORE_H
 #define POSTOFFICE_CHORE_H
 
 #include "delivery/catalog.h"
+#include "look.h"
 #include "proposer.h"
 #include "reads.h"
 
-/* Where the chore has come to; zero at the beginning of each round. */
-struct chore_place {
-    uint32_t id;
-    uint64_t position;
-};
-
-struct chore_look {
-    struct read_job job;
-    struct chore *chore;
-    const void *settings;     /* The chore's. */
-    struct chore_place place; /* As it was, and then as it is. */
-    bool more;                /* The round has not come to its end. */
-    struct encoder step;      /* The command to propose; empty: none. */
-};
-
 struct chore_kind {
     const char *name; /* In the log. */
-    int (*look)(struct chore_look *look, struct view *view,
+    int (*look)(struct look *look, struct view *view, struct arena *arena,
                 struct error *error);
     uint32_t pause_ms; /* Between two steps. */
     /* A round that found nothing is followed by another one after so long, and
@@ -51,7 +37,8 @@ struct chore;
 
 /* All borrowed. */
 struct chore *chore_new(const struct chore_kind *kind,
-                        const struct chore_parts *parts, const void *settings);
+                        const struct chore_parts *parts,
+                        uint64_t retention_seconds);
 
 /* There may be something to do: this node leads, or something happened. */
 void chore_wake(struct chore *chore);

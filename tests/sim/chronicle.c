@@ -4,7 +4,6 @@
 #include "trace.h"
 #include "world.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 struct chronicle *chronicle_new(void)
@@ -13,6 +12,8 @@ struct chronicle *chronicle_new(void)
     chronicle->retelling = retelling_new();
     chronicle->tracks =
         memory_new_zeroed(PUBLISHERS_MAX + 1, sizeof *chronicle->tracks);
+    chronicle->drafts =
+        memory_new_zeroed(PUBLISHERS_MAX + 1, sizeof *chronicle->drafts);
     return chronicle;
 }
 
@@ -21,6 +22,7 @@ void chronicle_free(struct chronicle *chronicle)
     retelling_free(chronicle->retelling);
     free(chronicle->entries);
     free(chronicle->tracks);
+    free(chronicle->drafts);
     free(chronicle);
 }
 
@@ -38,28 +40,16 @@ struct chronicle_entry *chronicle_entry(struct chronicle *chronicle,
     return &chronicle->entries[index];
 }
 
-/* ---- Payloads ---- */
+/* ---- Messages ---- */
 
-size_t payload_of_token(uint64_t token, char *payload, size_t size)
+/* A message takes the next position. */
+static void take_position(struct world *world, uint64_t id, uint64_t position,
+                          uint32_t topic_id)
 {
-    return (size_t)snprintf(payload, size, "{\"v\":%lu}", (unsigned long)token);
-}
-
-uint64_t token_of_payload(struct slice payload)
-{
-    uint64_t token = 0;
-    for (size_t i = 0; i < payload.length; i++)
-        if (payload.data[i] >= '0' && payload.data[i] <= '9')
-            token = token * 10 + (payload.data[i] - '0');
-    return token;
-}
-
-/* ---- Commands ---- */
-
-static struct track *track_of(struct chronicle *chronicle,
-                              uint32_t publisher_id, uint64_t position)
-{
-    return &chronicle->tracks[publisher_id][position];
+    struct chronicle *chronicle = world->chronicle;
+    chronicle->position = position;
+    chronicle->topic_of[position] = topic_id;
+    chronicle->token_at[position] = chronicle->token_of[id];
 }
 
 static void tell_messages(struct world *world, const struct command *command,
@@ -73,112 +63,53 @@ static void tell_messages(struct world *world, const struct command *command,
         return;
     for (uint32_t i = 0; i < count && message_next(&records, &message) == 0;
          i++) {
-        uint64_t position = result->position + i;
+        uint64_t id = result->id + i;
         uint64_t token = token_of_payload(message.payload);
         struct chronicle_token *known = &chronicle->tokens[token];
+        if (id != chronicle->position + 1 || id > POSITIONS_MAX) {
+            oracle_violate(world, "id %lu after %lu", (unsigned long)id,
+                           (unsigned long)chronicle->position);
+            return;
+        }
+        chronicle->position = id;
+        chronicle->token_of[id] = token;
+        chronicle->received_ms[id] = result->time_ms;
+        if (message.schedule_ms <= result->time_ms)
+            take_position(world, id, id, message.topic_id);
+        if (known->stored++ > 0 && known->keyed)
+            oracle_violate(world, "token %lu has a key and is stored twice",
+                           (unsigned long)token);
+        known->id = id;
+        world->result->totals.messages++;
+    }
+}
+
+/* What the naive model says of who stands where is what all stores must say. */
+static void tell_release(struct world *world,
+                         const struct command_result *result)
+{
+    struct chronicle *chronicle = world->chronicle;
+    for (uint32_t i = 0; i < result->count; i++) {
+        uint64_t position = result->position + i;
+        uint64_t id = retelling_id_at(chronicle->retelling, position);
         if (position != chronicle->position + 1 || position > POSITIONS_MAX) {
             oracle_violate(world, "position %lu after %lu",
                            (unsigned long)position,
                            (unsigned long)chronicle->position);
             return;
         }
-        chronicle->position = position;
-        chronicle->topic_of[position] = message.topic_id;
-        chronicle->token_at[position] = token;
-        if (known->stored++ > 0 && known->keyed)
-            oracle_violate(world, "token %lu has a key and is stored twice",
-                           (unsigned long)token);
-        known->id = result->id + i;
-        world->result->totals.messages++;
+        take_position(world, id, position, (uint32_t)result->id);
+        oracle_released(world, position);
     }
 }
 
-static void tell_publisher(struct world *world, const struct command *command,
-                           const struct command_result *result)
+const struct likeness *chronicle_likeness(const struct chronicle *chronicle,
+                                          uint64_t position)
 {
-    struct chronicle *chronicle = world->chronicle;
-    struct command_publisher_create create;
-    if (command_publisher_create_decode(command->body, &create) != 0)
-        return;
-    chronicle->publisher_count = (uint32_t)result->id;
-    chronicle->publishers[result->id] = (struct chronicle_publisher){
-        .exists = true,
-        .paused = create.paused,
-        .topic_id = create.topic_id,
-        .max_in_flight = create.options.max_in_flight,
-        .start = result->position,
-    };
+    return &chronicle->tokens[chronicle->token_at[position]].likeness;
 }
 
-static void open_track(struct world *world, uint32_t publisher_id,
-                       uint64_t position, uint64_t index)
-{
-    struct chronicle_publisher *publisher =
-        &world->chronicle->publishers[publisher_id];
-    struct track *track = track_of(world->chronicle, publisher_id, position);
-    if (track->open || track->settled)
-        oracle_violate(world, "publisher %u: position %lu is opened again",
-                       publisher_id, (unsigned long)position);
-    track->open = true;
-    track->opened_index = index;
-    trace(world, TRACE_GRANT, publisher_id, position, index, 0);
-    if (++publisher->open > publisher->max_in_flight)
-        oracle_violate(world, "publisher %u: %u positions are open",
-                       publisher_id, publisher->open);
-}
-
-static void close_track(struct world *world, uint32_t publisher_id,
-                        uint64_t position)
-{
-    struct track *track = track_of(world->chronicle, publisher_id, position);
-    if (track->open)
-        world->chronicle->publishers[publisher_id].open--;
-    track->open = false;
-}
-
-static void tell_grant(struct world *world, const struct command *command,
-                       uint64_t index, struct arena *arena)
-{
-    struct command_grant grant;
-    struct command_positions list;
-    if (command->type == COMMAND_GRANT &&
-        command_grant_decode(command->body, arena, &grant) == 0) {
-        for (uint32_t i = 0; i < grant.open_count; i++)
-            open_track(world, grant.publisher_id, grant.open[i], index);
-    } else if (command_positions_decode(command->body, arena, &list) == 0) {
-        for (uint32_t i = 0; i < list.count; i++) {
-            if (command->type == COMMAND_INTENT)
-                open_track(world, list.publisher_id, list.positions[i], index);
-            else
-                close_track(world, list.publisher_id, list.positions[i]);
-        }
-    }
-}
-
-/* An outcome in the log decides what was sent. */
-static void tell_outcomes(struct world *world, const struct command *command,
-                          struct arena *arena)
-{
-    struct command_outcomes outcomes;
-    if (command_outcomes_decode(command->body, arena, &outcomes) != 0)
-        return;
-    for (uint32_t i = 0; i < outcomes.count; i++) {
-        const struct outcome *outcome = &outcomes.outcomes[i];
-        struct track *track = track_of(world->chronicle, outcomes.publisher_id,
-                                       outcome->position);
-        if (outcome->state == DELIVERY_DELIVERED && track->taken == 0)
-            oracle_violate(world,
-                           "publisher %u: position %lu counts as delivered, "
-                           "and was not",
-                           outcomes.publisher_id,
-                           (unsigned long)outcome->position);
-        close_track(world, outcomes.publisher_id, outcome->position);
-        track->undecided = false;
-        track->settled = outcome->state != DELIVERY_RETRYING;
-        world->result->totals.deliveries +=
-            outcome->state == DELIVERY_DELIVERED;
-    }
-}
+/* ---- Commands ---- */
 
 static void tell_takeover(struct world *world, uint64_t term, uint64_t index)
 {
@@ -186,16 +117,20 @@ static void tell_takeover(struct world *world, uint64_t term, uint64_t index)
     uint64_t found = 0;
     uint64_t fresh = 0;
     for (uint32_t id = 1; id <= chronicle->publisher_count; id++) {
-        if (!chronicle->publishers[id].exists)
-            continue;
-        for (uint64_t p = 1; p <= chronicle->position; p++) {
-            struct track *track = track_of(chronicle, id, p);
+        struct chronicle_publisher *publisher = &chronicle->publishers[id];
+        publisher->unanswered = 0;
+        publisher->answered = false;
+        for (uint64_t p = 1; publisher->exists && p <= chronicle->position;
+             p++) {
+            struct track *track = &chronicle->tracks[id][p];
             track->doubtful |= track->undecided;
             if (!track->open)
                 continue;
             found++;
-            fresh += !track->doubt;
-            track->doubt = true;
+            fresh += !track->taken_over;
+            track->taken_over = true;
+            track->open = chronicle_told(chronicle, id, p).state == TOLD_OPEN;
+            publisher->open -= !track->open;
         }
     }
     /* What was in doubt already may have stayed so, unread. */
@@ -212,26 +147,12 @@ static void tell_takeover(struct world *world, uint64_t term, uint64_t index)
     world->result->totals.doubted += found;
 }
 
-static void tell_delete(struct chronicle *chronicle,
-                        const struct command *command)
-{
-    uint32_t id;
-    if (command_publisher_delete_decode(command->body, &id) == 0)
-        chronicle->publishers[id].exists = false;
-}
-
-static void tell_pause(struct chronicle *chronicle,
-                       const struct command *command)
-{
-    struct command_pause pause;
-    if (command_pause_decode(command->body, &pause) == 0)
-        chronicle->publishers[pause.publisher_id].paused = pause.paused;
-}
-
 static void tell(struct world *world, const struct command *command,
                  const struct command_result *result, const struct entry *entry,
                  struct arena *arena)
 {
+    trace(world, TRACE_COMMAND, entry->index, command->type,
+          (uint64_t)(uint32_t)result->code, result->id);
     if (!retelling_tell(world->chronicle->retelling, command, result))
         oracle_violate(world,
                        "entry %lu: command %u ends otherwise in the "
@@ -247,27 +168,14 @@ static void tell(struct world *world, const struct command *command,
     case COMMAND_MESSAGES:
         tell_messages(world, command, result);
         break;
-    case COMMAND_PUBLISHER_CREATE:
-        tell_publisher(world, command, result);
-        break;
-    case COMMAND_PUBLISHER_DELETE:
-        tell_delete(world->chronicle, command);
-        break;
-    case COMMAND_PUBLISHER_PAUSE:
-        tell_pause(world->chronicle, command);
-        break;
-    case COMMAND_GRANT:
-    case COMMAND_INTENT:
-    case COMMAND_WITHDRAW:
-        tell_grant(world, command, entry->index, arena);
-        break;
-    case COMMAND_OUTCOMES:
-        tell_outcomes(world, command, arena);
+    case COMMAND_RELEASE:
+        tell_release(world, result);
         break;
     case COMMAND_TAKEOVER:
         tell_takeover(world, entry->term, entry->index);
         break;
     default:
+        chronicle_tell_delivery(world, command, result, entry, arena);
         break;
     }
 }

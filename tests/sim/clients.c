@@ -1,6 +1,7 @@
 #include "clients.h"
 
 #include "base/memory.h"
+#include "operator.h"
 #include "storage/idempotency.h"
 #include "trace.h"
 #include "world.h"
@@ -11,9 +12,6 @@
 
 enum {
     PATIENCE_MS = 700,
-    TOPICS = 2,
-    PUBLISHERS_FIRST = 3,
-    PUBLISHERS = 6,
     FINALS = 2,
     ANSWER_OK = 0,
 };
@@ -81,6 +79,9 @@ static void on_done(void *context, uint64_t token, int code, uint64_t index,
                 client->deed == DEED_PUBLISH;
             code = 0;
         }
+        /* It may be gone, or decided already: that is an answer. */
+        if (client->deed > DEED_PUBLISHER)
+            code = 0;
     }
     reply(client, (uint32_t)token, code, id);
 }
@@ -89,7 +90,6 @@ static void encode_messages(struct node *node, const struct client *client,
                             uint32_t topic_id, struct encoder *out)
 {
     char key[16];
-    char payload[32];
     struct idempotency request = {.route = IDEMPOTENT_MESSAGE};
     int length =
         snprintf(key, sizeof key, "k%lu", (unsigned long)client->token);
@@ -99,67 +99,20 @@ static void encode_messages(struct node *node, const struct client *client,
                                                client->keyed ? &request : NULL,
                                                client->count);
     for (uint32_t i = 0; i < client->count; i++) {
-        size_t size =
-            payload_of_token(client->token + i, payload, sizeof payload);
-        const struct message message = {
-            .topic_id = topic_id,
-            .payload = slice_of((const uint8_t *)payload, size)};
-        message_encode(out, &message);
+        uint64_t token = client->token + i;
+        likeness_encode(out, &node->world->chronicle->tokens[token].likeness,
+                        topic_id, token);
     }
     command_end(out, begun);
-}
-
-static void encode_publisher(struct node *node, const struct client *client,
-                             uint32_t topic_id, struct encoder *out)
-{
-    char target[16];
-    snprintf(target, sizeof target, "http://%u", client->publisher);
-    const struct command_publisher_create create = {
-        .topic_id = topic_id,
-        .from_now = client->publisher > PUBLISHERS_FIRST + 1,
-        .options = {.target = slice_text(target),
-                    .type = PUBLISHER_HTTP,
-                    .timeout_seconds = 1,
-                    .retry_seconds = 1,
-                    .retry_seconds_max = 2,
-                    .chunk_size = 100,
-                    .max_in_flight = 1 + client->publisher % 5,
-                    .max_attempts = 1000}};
-    command_publisher_create_encode(out, node_wall_ms(node), 0, &create);
 }
 
 static void encode(struct node *node, const struct client *client,
                    uint32_t topic_id, struct encoder *out)
 {
-    char name[8];
-    const struct command_pause pause = {
-        .publisher_id = client->publisher,
-        .paused = client->deed == DEED_PAUSE,
-        .reason = slice_text(client->deed == DEED_PAUSE ? "test" : "")};
-    struct topic_options topic = {.origin_host = slice_text("h")};
-    switch (client->deed) {
-    case DEED_NONE:
-        break;
-    case DEED_PUBLISH:
+    if (client->deed == DEED_PUBLISH)
         encode_messages(node, client, topic_id, out);
-        break;
-    case DEED_TOPIC:
-        snprintf(name, sizeof name, "t%u", client->topic);
-        topic.name = slice_text(name);
-        command_topic_create_encode(out, node_wall_ms(node), 0, &topic);
-        break;
-    case DEED_PUBLISHER:
-        encode_publisher(node, client, topic_id, out);
-        break;
-    case DEED_PAUSE:
-    case DEED_RESUME:
-        command_pause_encode(out, node_wall_ms(node), 0, &pause);
-        break;
-    case DEED_DELETE:
-        command_publisher_delete_encode(out, node_wall_ms(node), 0,
-                                        client->publisher);
-        break;
-    }
+    else
+        operator_encode(node, client, topic_id, out);
 }
 
 static void on_request(struct event *event)
@@ -265,9 +218,6 @@ static void on_answer(struct event *event)
         return;
     trace(client->world, TRACE_ANSWER, client->number, (uint64_t)(uint32_t)code,
           id, 0);
-    /* What is to be paused or deleted may be gone. */
-    if (code == ERR_NOT_FOUND && client->deed >= DEED_PAUSE)
-        code = 0;
     if (code == ANSWER_OK) {
         finish(client, id);
         go_on(client, 0);
@@ -285,7 +235,7 @@ static bool begin_publish(struct client *client)
         clients->next_token + BATCH_COUNT_MAX >= TOKENS_MAX)
         return false;
     client->deed = DEED_PUBLISH;
-    client->topic = (uint32_t)dice_between(dice, 1, TOPICS);
+    client->topic = (uint32_t)dice_between(dice, 1, OPERATOR_TOPICS);
     client->count = dice_chance(dice, 700)
                         ? 1
                         : (uint32_t)dice_between(dice, 2, BATCH_COUNT_MAX);
@@ -297,40 +247,9 @@ static bool begin_publish(struct client *client)
             &world->chronicle->tokens[client->token + i];
         token->keyed = client->keyed;
         token->topic_id = client->topic;
+        token->likeness = likeness_draw(dice, WALL_MS + world->timeline.now_ms);
     }
     return true;
-}
-
-/* First what everybody needs; then now and then something. In quiet times
- * nobody stays paused. */
-static bool begin_operation(struct client *client)
-{
-    struct world *world = client->world;
-    struct dice *dice = &world->dice;
-    struct clients *clients = &world->clients;
-    const struct chronicle *chronicle = world->chronicle;
-    uint32_t id = (uint32_t)dice_between(dice, 1, PUBLISHERS);
-    for (uint32_t i = 1; world->quiet && i <= chronicle->publisher_count; i++)
-        if (chronicle->publishers[i].exists && chronicle->publishers[i].paused)
-            id = i;
-    client->publisher = id;
-    if (clients->topics_made < TOPICS) {
-        client->deed = DEED_TOPIC;
-        client->topic = ++clients->topics_made;
-    } else if (clients->publishers_made < PUBLISHERS_FIRST ||
-               (clients->publishers_made < PUBLISHERS && !world->quiet &&
-                dice_chance(dice, 60))) {
-        client->deed = DEED_PUBLISHER;
-        client->publisher = ++clients->publishers_made;
-        client->topic = 1 + client->publisher % TOPICS;
-    } else if (chronicle->publishers[id].exists &&
-               chronicle->publishers[id].paused) {
-        client->deed =
-            world->quiet || dice_chance(dice, 300) ? DEED_RESUME : DEED_NONE;
-    } else if (!world->quiet && dice_chance(dice, 60)) {
-        client->deed = dice_chance(dice, 100) ? DEED_DELETE : DEED_PAUSE;
-    }
-    return client->deed != DEED_NONE;
 }
 
 static void on_step(struct event *event)
@@ -343,7 +262,7 @@ static void on_step(struct event *event)
         return;
     bool busy = client->deed != DEED_NONE;
     if (!busy && !world->clients.still)
-        busy = is_operator(client) ? begin_operation(client)
+        busy = is_operator(client) ? operator_begin(client)
                                    : begin_publish(client);
     if (busy)
         try_now(client);
@@ -370,22 +289,15 @@ void clients_start(struct world *world)
 bool clients_are_done(const struct world *world, char *words, size_t size)
 {
     const struct clients *clients = &world->clients;
-    const struct chronicle *chronicle = world->chronicle;
     for (uint32_t i = 0; i < clients->count; i++)
         if (clients->clients[i].deed != DEED_NONE ||
             clients->clients[i].finals < FINALS) {
             snprintf(words, size, "client %u is not served", i);
             return false;
         }
-    for (uint32_t id = 1; id <= chronicle->publisher_count; id++)
-        if (chronicle->publishers[id].exists &&
-            chronicle->publishers[id].paused) {
-            snprintf(words, size, "publisher %u is paused", id);
-            return false;
-        }
     if (clients->clients[CLIENTS_MAX].deed != DEED_NONE) {
         snprintf(words, size, "the operator is not served");
         return false;
     }
-    return true;
+    return operator_is_done(world, words, size);
 }

@@ -1,12 +1,13 @@
 /* mutants.h - rules that can be turned off, to see that the oracles notice.
  *
- * A rule of raft/guard is taken out at link time (guards.c); others where the
- * world stands between the parts. Not here are rules that nothing in this world
- * can miss: B6 (with B5 the core's commit index never goes back), B8 (the
- * packaged core ignores such results itself, or they cost an election), the one
- * term of a leave to disturb (who is asked to lead lacks the barrier behind
- * which the lease begins again), and B9 to B11 and B13, which take members that
- * come and go. tests/unit/raft has a case for each. */
+ * A rule of raft/guard is taken out at link time (guards.c), and so is one of
+ * src/delivery (deliveries.c); others where the world stands between the parts.
+ * Not here are rules that nothing in this world can miss: B6 (with B5 the
+ * core's commit index never goes back), B8 (the packaged core ignores such
+ * results itself, or they cost an election), the one term of a leave to disturb
+ * (who is asked to lead lacks the barrier behind which the lease begins again),
+ * and B9 to B11 and B13, which take members that come and go. tests/unit/raft
+ * has a case for each. */
 #ifndef POSTOFFICE_TESTS_SIM_MUTANTS_H
 #define POSTOFFICE_TESTS_SIM_MUTANTS_H
 
@@ -28,6 +29,26 @@
     X(OLD_ANSWERS, "old-answers", "answers to an earlier reign count")         \
     X(KEEP_TOO_LITTLE, "keep-too-little",                                      \
       "the log forgets the entry before what a member lacks")                  \
+    X(FILTER_IGNORED, "filter-ignored", "every message passes the filter")     \
+    X(STRICT_IGNORED, "strict-ignored", "a leader knows no strict order")      \
+    X(KEY_IGNORED, "key-ignored", "a leader knows no order by key")            \
+    X(UNPARK_EARLY, "unpark-early",                                            \
+      "what is parked is opened while its key is under way")                   \
+    X(POISON_IGNORED, "poison-ignored", "what should block is given up")       \
+    X(AMBIGUOUS_RESENT, "ambiguous-resent",                                    \
+      "what may have arrived is sent again under at_most_once")                \
+    X(RATE_IGNORED, "rate-ignored", "a rate limits nothing")                   \
+    X(RETRY_AFTER_IGNORED, "retry-after-ignored",                              \
+      "who asks to be left alone is not")                                      \
+    X(PAUSE_IGNORED, "pause-ignored", "what is granted is sent in a pause")    \
+    X(DECISION_DROPPED, "decision-dropped",                                    \
+      "a leader does not hear what a person decides")                          \
+    X(OUTAGE_COUNTED, "outage-counted", "an outage uses up attempts")          \
+    X(FAILURE_UNCOUNTED, "failure-uncounted", "no failure uses up an attempt") \
+    X(RELEASE_EARLY, "release-early", "what is scheduled comes early")         \
+    X(RELEASE_LATE, "release-late", "what is scheduled comes late")            \
+    X(COUNTERS_DRIFT, "counters-drift",                                        \
+      "what was discarded counts as backlog")                                  \
     X(B1, "b1", "messages of an older term are stepped")                       \
     X(B2, "b2", "a leader without a barrier of its own")                       \
     X(B3, "b3", "a CHANGE anywhere in a message")                              \

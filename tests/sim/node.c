@@ -397,6 +397,7 @@ void node_crash(struct node *node)
     node->armed_ms = 0;
     node->wake_ms = 0;
     node->requests = 0;
+    node->chores_work = false;
     node->abdication = (struct abdication){0};
     node->transfer = (struct transfer){0};
     node->paused_until_ms = 0;

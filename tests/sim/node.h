@@ -4,6 +4,7 @@
  *   node.c           life, the loop's turn, messages and the disk
  *   node_store.c     the store's writer and its readers
  *   node_delivery.c  the port below the leadership, requests to receivers
+ *   node_chores.c    replays, and rows of what was deleted
  *   node_cluster.c   what proposer and leadership need of raft/cluster
  *
  * Each node has clocks of its own, which go a little wrong. */
@@ -82,6 +83,7 @@ struct node {
     struct read *reads;     /* That wait for a commit. */
     uint64_t requests;      /* Under way to receivers, of this life. */
     uint32_t reign;         /* The leadership's, as it last said. */
+    bool chores_work;       /* A look, a step or a pause is under way. */
     /* What the oracle has seen of this life. */
     uint64_t seen_commit;
     uint64_t seen_term;
@@ -138,5 +140,9 @@ void node_store_settle(struct node *node);
 /* ---- node_delivery.c ---- */
 
 struct leadership *node_leadership_new(struct node *node);
+
+/* ---- node_chores.c ---- */
+
+void node_chores_lead(struct node *node); /* It leads from now on. */
 
 #endif

@@ -96,6 +96,7 @@ void node_announce(struct node *node)
     node->leading_term = term;
     proposer_lead(node->proposer, true);
     leadership_lead(node->leadership, node_wall_ms(node));
+    node_chores_lead(node);
 }
 
 /* ---- Giving away ---- */

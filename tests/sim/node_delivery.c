@@ -68,6 +68,10 @@ static bool mutate(struct node *node, struct slice bytes, uint64_t token)
 static void port_propose(void *context, struct slice command, uint64_t token)
 {
     struct node *node = context;
+    struct slice rest = command;
+    struct command decoded;
+    if (command_next(&rest, &decoded) == 0)
+        chronicle_proposed(node->world->chronicle, node, &decoded);
     if (mutate(node, command, token))
         return;
     struct encoder *out = proposer_begin(node->proposer);

@@ -5,9 +5,12 @@
 #include "trace.h"
 #include "world.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+static_assert((int)SIM_PUBLISHERS == (int)PUBLISHERS_MAX, "a wire for each");
 
 void oracle_violate(struct world *world, const char *format, ...)
 {
@@ -275,68 +278,7 @@ void oracle_crashed(struct node *node)
     node->world->oracle.ended_ms[node->number] = node->world->timeline.now_ms;
 }
 
-/* ---- Deliveries ---- */
-
-static void check_leader(struct node *node, uint32_t id, uint64_t position)
-{
-    struct world *world = node->world;
-    const struct chronicle *chronicle = world->chronicle;
-    if (node->leading_term < world->oracle.elected_term)
-        oracle_violate(world,
-                       "node %u sends publisher %u position %lu in term %lu, "
-                       "when another was elected in term %lu",
-                       node->id, id, (unsigned long)position,
-                       (unsigned long)node->leading_term,
-                       (unsigned long)world->oracle.elected_term);
-    if (chronicle->takeover_term != node->leading_term ||
-        catalog_applied_index(node->catalog) < chronicle->takeover_index)
-        oracle_violate(world, "node %u sends before its takeover is applied",
-                       node->id);
-}
-
-void oracle_sends(struct node *node, const struct delivery_send *send)
-{
-    struct world *world = node->world;
-    struct chronicle *chronicle = world->chronicle;
-    uint32_t id = send->publisher_id;
-    uint64_t position = send->letter->position;
-    const struct chronicle_publisher *publisher = &chronicle->publishers[id];
-    struct track *track = &chronicle->tracks[id][position];
-    trace(world, TRACE_SEND, node->id, id, position, send->doubt);
-    check_leader(node, id, position);
-    if (publisher->exists && !track->open)
-        oracle_violate(world, "publisher %u: position %lu is sent and not open",
-                       id, (unsigned long)position);
-    if (track->opened_index > catalog_applied_index(node->catalog))
-        oracle_violate(world,
-                       "publisher %u: position %lu is sent before its "
-                       "grant is applied",
-                       id, (unsigned long)position);
-    if ((track->undecided || track->doubtful) && !send->doubt)
-        oracle_violate(world,
-                       "publisher %u: position %lu is sent again, "
-                       "unmarked",
-                       id, (unsigned long)position);
-    if (publisher->exists && send->doubt != track->doubt)
-        oracle_violate(world,
-                       "publisher %u: position %lu is sent %s, the log "
-                       "says otherwise",
-                       id, (unsigned long)position,
-                       send->doubt ? "marked" : "unmarked");
-    track->doubtful |= track->undecided;
-    track->undecided = true;
-    track->sent++;
-    world->result->totals.attempts++;
-    world->result->totals.marked += send->doubt;
-}
-
-void oracle_taken(struct world *world, uint32_t publisher_id, uint64_t position,
-                  bool marked)
-{
-    struct track *track = &world->chronicle->tracks[publisher_id][position];
-    trace(world, TRACE_TAKEN, publisher_id, position, ++track->taken, marked);
-    world->result->totals.duplicates += track->taken > 1 && marked;
-}
+/* ---- Clients ---- */
 
 void oracle_acknowledged(struct world *world, uint64_t token, uint32_t count,
                          uint64_t id)

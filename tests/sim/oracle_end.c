@@ -12,29 +12,35 @@ enum { PAGE = 500, PAGE_BYTES = 1 << 20 };
 
 /* ---- Settled ---- */
 
-static bool wants(const struct chronicle *chronicle, uint32_t id,
-                  uint64_t position)
+/* Delivered, or settled otherwise and not left for somebody to decide. */
+static bool is_settled(const struct track *track, struct told told)
 {
-    const struct chronicle_publisher *publisher = &chronicle->publishers[id];
-    return publisher->exists && !publisher->paused &&
-           position >= publisher->start &&
-           chronicle->topic_of[position] == publisher->topic_id;
+    switch (told.state) {
+    case TOLD_DELIVERED:
+        return track->taken > 0;
+    case TOLD_FILTERED:
+    case TOLD_DEAD:
+    case TOLD_DISCARDED:
+        return true;
+    default:
+        return false;
+    }
 }
 
-static bool all_delivered(const struct world *world, char *words, size_t size)
+static bool all_settled(const struct world *world, char *words, size_t size)
 {
     const struct chronicle *chronicle = world->chronicle;
     for (uint32_t id = 1; id <= chronicle->publisher_count; id++)
         for (uint64_t p = 1; p <= chronicle->position; p++) {
             const struct track *track = &chronicle->tracks[id][p];
-            if (!wants(chronicle, id, p) ||
-                (track->settled && track->taken > 0))
+            struct told told = chronicle_told(chronicle, id, p);
+            if (!chronicle_has(chronicle, id, p) || is_settled(track, told))
                 continue;
             snprintf(words, size,
-                     "publisher %u: position %lu is not delivered (open %u, "
-                     "sent %u, taken %u, settled %u)",
-                     id, (unsigned long)p, track->open, track->sent,
-                     track->taken, track->settled);
+                     "publisher %u: position %lu is not settled (state %d, "
+                     "open %u, sent %u, taken %u)",
+                     id, (unsigned long)p, told.state, track->open, track->sent,
+                     track->taken);
             return false;
         }
     return true;
@@ -56,7 +62,40 @@ bool oracle_is_settled(struct world *world, char *words, size_t size)
             return false;
         }
     }
-    return all_delivered(world, words, size);
+    uint64_t scheduled = retelling_scheduled(chronicle->retelling, UINT64_MAX);
+    uint32_t replay = retelling_running_replay(chronicle->retelling);
+    if (scheduled != 0)
+        snprintf(words, size, "message %lu has no position yet",
+                 (unsigned long)scheduled);
+    else if (replay != 0)
+        snprintf(words, size, "replay %u is not done", replay);
+    return scheduled == 0 && replay == 0 && all_settled(world, words, size);
+}
+
+static void tell_unsettled(const struct chronicle *chronicle, uint32_t id)
+{
+    const struct terms *terms =
+        chronicle_terms(&chronicle->publishers[id], UINT64_MAX);
+    printf("publisher %u, ordering %d, on_poison %d:", id, terms->ordering,
+           terms->on_poison);
+    for (uint64_t p = 1; p <= chronicle->position; p++) {
+        struct told told = chronicle_told(chronicle, id, p);
+        if (!chronicle_has(chronicle, id, p) ||
+            is_settled(&chronicle->tracks[id][p], told))
+            continue;
+        printf(" %lu state %d%s key %u replay %u;", (unsigned long)p,
+               told.state, told.ordered ? " ordered" : "",
+               chronicle_likeness(chronicle, p)->key, told.replay_id);
+    }
+    printf("\n");
+}
+
+void oracle_gave_up(struct world *world, const char *words)
+{
+    oracle_violate(world, "no progress: %s", words);
+    for (uint32_t id = 1;
+         world->options.trace && id <= world->chronicle->publisher_count; id++)
+        tell_unsettled(world->chronicle, id);
 }
 
 /* ---- What each store holds ---- */

@@ -6,7 +6,14 @@
 
 #include <stdlib.h>
 
-enum { TIMEOUT_MS = 1000, STATUS_OK = 200, STATUS_AWAY = 503 };
+enum {
+    TIMEOUT_MS = 1000,
+    STATUS_OK = 200,
+    STATUS_GONE = 410,
+    STATUS_AWAY = 503,
+    PATIENCE_MS_MOST = 1500,
+    POISON = 17, /* One message of so many. */
+};
 
 /* From the sender's side; the letter is kept until it has gone out. */
 struct request {
@@ -15,6 +22,7 @@ struct request {
     uint64_t position;
     uint64_t started_ms;
     struct attempt attempt;
+    uint64_t patience_ms; /* Retry-After; 0: none. */
 };
 
 static void drop(struct event *event)
@@ -32,6 +40,13 @@ static void on_answer(struct event *event)
     node->requests--;
     if (node->world->options.mutant == MUTANT_OLD_ANSWERS)
         request->send.reign = node->reign;
+    if (request->patience_ms > 0) {
+        uint64_t until_ms = node_wall_ms(node) + request->patience_ms;
+        oracle_held(node, &request->send, until_ms);
+        leadership_held(node->leadership, request->send.reign,
+                        request->send.publisher_id, request->send.token,
+                        until_ms);
+    }
     leadership_answered(node->leadership, request->send.reign,
                         request->send.publisher_id, request->send.token,
                         &request->attempt, node_wall_ms(node));
@@ -68,6 +83,7 @@ static void take(struct world *world, const struct request *request,
                  uint64_t delay_ms)
 {
     struct taking *taking = memory_new_zeroed(1, sizeof *taking);
+    oracle_reaches(world, request->send.publisher_id, request->position);
     taking->event.run = on_taking;
     taking->world = world;
     taking->publisher_id = request->send.publisher_id;
@@ -82,6 +98,35 @@ static uint64_t pace(struct dice *dice, enum receiver_mood mood)
 {
     return mood == RECEIVER_SLOW ? dice_between(dice, 20, 1400)
                                  : dice_between(dice, 1, 12);
+}
+
+/* It refuses this message for ever, or until somebody has mended it. */
+static bool is_poison(const struct world *world, const struct request *request)
+{
+    return !world->quiet &&
+           (request->position * 7 + request->send.publisher_id) % POISON == 0;
+}
+
+/* The receiver refuses it; false: it does not. */
+static bool refuse(struct request *request, enum receiver_mood mood,
+                   uint64_t work_ms)
+{
+    struct world *world = ((struct node *)request->event.owner)->world;
+    struct dice *dice = &world->dice;
+    if (mood == RECEIVER_BUSY && dice_chance(dice, 700)) {
+        request->patience_ms = dice_between(dice, 100, PATIENCE_MS_MOST);
+        answer(request, ATTEMPT_HTTP_5XX, STATUS_AWAY, work_ms + 1);
+        return true;
+    }
+    bool failing = mood == RECEIVER_FAILING;
+    if (failing && dice_chance(dice, 15)) {
+        answer(request, ATTEMPT_HTTP_4XX, STATUS_GONE, work_ms + 1);
+        return true;
+    }
+    if (!is_poison(world, request) && !(failing && dice_chance(dice, 500)))
+        return false;
+    answer(request, ATTEMPT_HTTP_5XX, STATUS_AWAY, work_ms + 1);
+    return true;
 }
 
 static void on_sending(struct event *event)
@@ -102,15 +147,13 @@ static void on_sending(struct event *event)
     }
     oracle_sends(node, &request->send);
     uint64_t work = pace(dice, mood);
-    if (mood == RECEIVER_FAILING && dice_chance(dice, 500)) {
-        answer(request, ATTEMPT_HTTP_5XX, STATUS_AWAY, work + 1);
+    if (refuse(request, mood, work))
         return;
-    }
     take(world, request, work);
     if (work > TIMEOUT_MS)
         answer(request, ATTEMPT_TIMEOUT, 0, TIMEOUT_MS);
     else if (!world->quiet && dice_chance(dice, 15))
-        answer(request, ATTEMPT_CONNECT, 0, work + 2); /* Its answer is lost. */
+        answer(request, ATTEMPT_PROTOCOL, 0, work + 2); /* It is lost. */
     else
         answer(request, ATTEMPT_OK, STATUS_OK, work + 2);
 }
@@ -118,6 +161,7 @@ static void on_sending(struct event *event)
 void receivers_send(struct node *node, const struct delivery_send *send)
 {
     struct request *request = memory_new_zeroed(1, sizeof *request);
+    oracle_begins(node, send);
     request->event.run = on_sending;
     request->event.drop = drop;
     request->send = *send;

@@ -1,5 +1,6 @@
 /* receivers.h - the targets of the publishers: quick, slow, failing, away for
- * a while. A request goes out a moment after it was asked for, if the leader
+ * a while, asking for patience, gone; and each refuses some messages whatever
+ * its mood. A request goes out a moment after it was asked for, if the leader
  * may still send then; what a receiver takes it may have taken without its
  * sender ever hearing of it. */
 #ifndef POSTOFFICE_TESTS_SIM_RECEIVERS_H
@@ -13,6 +14,7 @@ enum receiver_mood {
     RECEIVER_SLOW,
     RECEIVER_FAILING,
     RECEIVER_AWAY,
+    RECEIVER_BUSY, /* Answers 503 with Retry-After, mostly. */
     RECEIVER_MOODS
 };
 

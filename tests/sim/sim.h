@@ -39,6 +39,17 @@ struct sim_options {
     X(takeovers, "takeovers")                                                  \
     X(doubted, "deliveries put in doubt")                                      \
     X(deliveries, "deliveries")                                                \
+    X(filtered, "messages that a filter left out")                             \
+    X(parked, "messages parked behind a key")                                  \
+    X(dead, "dead letters")                                                    \
+    X(ambiguous, "ambiguous by a timeout")                                     \
+    X(uncounted, "attempts that did not count")                                \
+    X(held, "requests to be left alone")                                       \
+    X(circuits, "circuits opened or probed in vain")                           \
+    X(updates, "publishers changed")                                           \
+    X(decided, "messages to be sent once more")                                \
+    X(replay_steps, "steps of replays")                                        \
+    X(released, "scheduled messages released")                                 \
     X(attempts, "requests to receivers")                                       \
     X(marked, "requests marked as maybe duplicate")                            \
     X(duplicates, "duplicates that were marked")                               \

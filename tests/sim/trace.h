@@ -24,6 +24,7 @@ struct world;
     X(SUBMIT, "node %lu submits entry %lu of %lu bytes")                       \
     X(COMMIT, "node %lu knows entry %lu of term %lu as committed")             \
     X(APPLY, "node %lu applies entry %lu: %lu commands")                       \
+    X(COMMAND, "entry %lu holds command %lu, result %lu, %lu")                 \
     X(STORE, "node %lu commits its store at %lu")                              \
     X(FORGET, "node %lu forgets entries up to %lu")                            \
     X(REQUEST, "client %lu asks node %lu to publish %lx, try %lu")             \

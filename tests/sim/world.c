@@ -117,6 +117,7 @@ void world_heal(struct world *world)
 {
     trace(world, TRACE_QUIET, 0, 0, 0, 0);
     world->quiet = true;
+    world->quiet_ms = world->timeline.now_ms;
     memset(&world->network, 0, sizeof world->network);
     for (unsigned id = 0; id <= PUBLISHERS_MAX; id++)
         world->receivers.moods[id] = RECEIVER_QUICK;
@@ -137,7 +138,8 @@ void world_settle(struct world *world)
     while (!world_is_red(world) &&
            !oracle_is_settled(world, words, sizeof words)) {
         if (world->timeline.now_ms >= until)
-            oracle_violate(world, "no progress: %s", words);
+            oracle_gave_up(world, words);
         world_run_until(world, world->timeline.now_ms + STEP_MS);
+        oracle_look_at_schedules(world);
     }
 }

@@ -23,7 +23,8 @@ struct world {
     struct sim_result *result;
     struct dice dice;
     struct timeline timeline;
-    bool quiet; /* No more faults. */
+    bool quiet;        /* No more faults, ... */
+    uint64_t quiet_ms; /* ... since then. */
     struct network network;
     uint64_t keep_index; /* Up to where all have the log, as leaders say. */
     unsigned count;
