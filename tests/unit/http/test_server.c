@@ -492,7 +492,7 @@ static void test_explain(void **state)
                                       .history_count = 1}};
     expect_reason(facts, "dead",
                   "It was given up as dead at 2023-11-14T22:13:20.123Z after 2 "
-                  "attempts: the target answered 500.");
+                  "attempts: http_5xx, the target answered 500.");
     house.fake.explanation.verdict = (struct filter_verdict){
         .clause = "/attributes/kind", .text = "attribute is missing"};
     facts = (struct explain){.reason = REASON_FILTERED};
