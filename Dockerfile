@@ -12,8 +12,8 @@ RUN cmake -B build && cmake --build build --target postoffice -j "$(nproc)" \
 FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates libuv1 \
-        liblmdb0 libh2o0.13 libcurl4 libjansson4 libssl3 libxxhash0 libuuid1 \
-        liblz4-1 \
+        liblmdb0 libh2o0.13 libcurl4 libc-ares2 libjansson4 libssl3 libxxhash0 \
+        libuuid1 liblz4-1 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --home-dir /data postoffice \
     && install -d -o postoffice -g postoffice /data

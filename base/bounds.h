@@ -116,6 +116,13 @@ enum {
     /* --target-allow and --target-deny, each: looked through for every new
      * connection. */
     BOUND_TARGET_RANGES = 64,
+    /* Names of targets whose addresses are known, some 600 bytes each: those
+     * of thousands of publishers. More than requests can be in flight. */
+    BOUND_NAMES = 16 * 1024,
+    /* Names that are asked for at once, a datagram and some KiB each: about as
+     * many as requests can be in flight, so that hundreds of names whose
+     * server is dead keep no other from being asked for. */
+    BOUND_LOOKUPS = 1024,
     /* Addresses that members of the cluster listen on. */
     BOUND_OWN_PORTS = 64,
     BOUND_DESCRIPTION = 1024,

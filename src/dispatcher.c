@@ -341,6 +341,7 @@ struct dispatcher *dispatcher_new(const struct dispatcher_parts *parts)
         .sends_max = parts->sends_max,
         .policy = parts->policy != NULL ? parts->policy : &default_policy,
         .ca_file = parts->ca_file,
+        .resolver = parts->resolver,
         .allowed = may_send,
         .done = on_answer,
         .context = dispatcher,

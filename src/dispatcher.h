@@ -9,6 +9,7 @@
 
 #include "delivery/address_policy.h"
 #include "delivery/leadership.h"
+#include "delivery/resolver.h"
 #include "proposer.h"
 #include "reads.h"
 
@@ -24,7 +25,8 @@ struct dispatcher_parts {
     uint32_t sends_max; /* Requests in flight over all publishers. */
     /* Borrowed. NULL: the default one of an API on loopback. */
     const struct address_policy *policy;
-    const char *ca_file; /* Borrowed; NULL: the system's alone. */
+    const char *ca_file;       /* Borrowed; NULL: the system's alone. */
+    struct resolver *resolver; /* Borrowed. */
 };
 
 struct dispatcher *dispatcher_new(const struct dispatcher_parts *parts);

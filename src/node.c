@@ -51,6 +51,7 @@ struct node {
     struct catalog *catalog;
     struct token_book *tokens;
     struct proposer *proposer;
+    struct resolver *resolver;
     struct dispatcher *dispatcher;
     struct chores *chores;
     struct gateway *gateway;
@@ -249,10 +250,16 @@ static void on_reads_closed(void *context)
     (void)context;
 }
 
+static void on_resolver_closed(void *context)
+{
+    (void)context;
+}
+
 static void on_dispatcher_closed(void *context)
 {
     struct node *node = context;
     node->dispatcher = NULL;
+    resolver_close(node->resolver, on_resolver_closed, node);
     reads_close(node->reads, on_reads_closed, node);
     uv_close((uv_handle_t *)&node->applied, on_handles_closed);
     for (unsigned i = 0; i < 3; i++)
@@ -504,6 +511,7 @@ static void make_parts(struct node *node)
 static void make_service(struct node *node)
 {
     const struct settings *settings = node->settings;
+    node->resolver = resolver_new(&node->loop);
     struct dispatcher_parts delivery = {
         .loop = &node->loop,
         .catalog = node->catalog,
@@ -514,6 +522,7 @@ static void make_service(struct node *node)
         .sends_max = node->sends_max,
         .policy = &node->policy,
         .ca_file = settings->target_ca,
+        .resolver = node->resolver,
     };
     node->dispatcher = dispatcher_new(&delivery);
     struct chore_parts chores = {

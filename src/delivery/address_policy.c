@@ -1,5 +1,7 @@
 #include "address_policy.h"
 
+#include "authority.h"
+
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
@@ -334,73 +336,13 @@ void address_policy_own_none(struct address_policy *policy)
 
 /* ---- Literals in URLs ---- */
 
-struct authority {
-    char host[256];
-    uint16_t port;
-};
-
-/* The URL was checked: a scheme of ours, no credentials, a port in range. */
-static bool split_url(struct slice url, struct authority *ret)
-{
-    const char *at = (const char *)url.data;
-    const char *end = at + url.length;
-    bool secure = url.length > 8 && strncasecmp(at, "https://", 8) == 0;
-    if (!secure && (url.length < 8 || strncasecmp(at, "http://", 7) != 0))
-        return false;
-    at += secure ? 8 : 7;
-    size_t length = 0;
-    bool bracketed = at < end && *at == '[';
-    at += bracketed;
-    while (at < end && strchr(bracketed ? "]" : ":/?#", *at) == NULL &&
-           length + 1 < sizeof ret->host)
-        ret->host[length++] = *at++;
-    ret->host[length] = '\0';
-    at += bracketed && at < end;
-    unsigned port = 0;
-    for (at += at < end && *at == ':'; at < end && *at >= '0' && *at <= '9';
-         at++)
-        port = port * 10 + (unsigned)(*at - '0');
-    ret->port = (uint16_t)(port != 0 ? port : secure ? 443 : 80);
-    return true;
-}
-
-static bool names_this_machine(const char *host)
-{
-    size_t length = strlen(host);
-    const char local[] = "localhost";
-    size_t local_length = sizeof local - 1;
-    if (length < local_length ||
-        strcasecmp(host + length - local_length, local) != 0)
-        return false;
-    return length == local_length || host[length - local_length - 1] == '.';
-}
-
-/* inet_aton() knows what browsers and libcurl know: 127.1, 0x7f.0.0.1,
- * 017700000001, 2130706433. */
-static bool literal_of(char *host, struct address_bytes *ret_bytes)
-{
-    struct in_addr v4;
-    size_t length = strlen(host);
-    if (length > 1 && host[length - 1] == '.')
-        host[length - 1] = '\0';
-    if (inet_pton(AF_INET6, host, ret_bytes->at) == 1)
-        return true;
-    if (host[0] == '\0' || strpbrk(host, " \t") != NULL)
-        return false;
-    if (names_this_machine(host))
-        inet_pton(AF_INET, "127.0.0.1", &v4);
-    else if (inet_aton(host, &v4) != 1)
-        return false;
-    *ret_bytes = mapped((const uint8_t *)&v4);
-    return true;
-}
-
 const char *address_policy_refuses_url(const struct address_policy *policy,
                                        struct slice url)
 {
     struct authority authority;
     struct address_bytes bytes;
-    if (!split_url(url, &authority) || !literal_of(authority.host, &bytes))
+    if (!authority_of_url(url, &authority) ||
+        !authority_is_literal(&authority, bytes.at))
         return NULL;
     return refuses(policy, &bytes, authority.port);
 }

@@ -1,5 +1,6 @@
 #include "target_http.h"
 
+#include "authority.h"
 #include "base/bounds.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -7,7 +8,9 @@
 #include "outgoing.h"
 #include "retry_after.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -19,14 +22,19 @@ enum {
     IDLE_SECONDS_MAX = 30,
     /* A connection that does not stand by then will hardly do. */
     CONNECT_SECONDS_MAX = 10,
+    /* Nor a name become known. */
+    LOOKUP_MS_MAX = 10 * 1000,
     SPARE_TRANSFERS = 256,
     SPARE_BODY_BYTES = 64 * 1024, /* More is not kept for the next one. */
     RETRY_AFTER_BYTES = 64,
+    /* "+HOST:PORT:ADDRESS,..." */
+    KNOWN_TEXT = NAME_SIZE + 8 + NAME_ADDRESSES * INET6_ADDRSTRLEN,
 };
 
 /* One request. Kept and used again, with the options that never change. */
 struct transfer {
-    struct curl_door door; /* First: from it to the transfer. */
+    struct curl_door door;     /* First: from it to the transfer. */
+    struct resolver_wait wait; /* For the addresses of its target's name. */
     struct target_http *target;
     struct transfer *next; /* In the list of spare ones or of live ones. */
     struct transfer **link;
@@ -48,6 +56,10 @@ struct transfer {
     struct outgoing outgoing;
     struct curl_slist headers[HEADERS_MAX];
     char url[BOUND_TARGET + 1];
+    uint32_t timeout_ms; /* For all of it, the look-up too. */
+    struct authority authority;
+    struct curl_slist known; /* Of the name: what libcurl need not look up. */
+    char known_text[KNOWN_TEXT];
     char error[CURL_ERROR_SIZE];
     char response[BOUND_RESPONSE_KEPT];
 };
@@ -245,6 +257,7 @@ static void begin(struct transfer *transfer, const struct delivery_send *send)
     transfer->token = send->token;
     transfer->started_ms = clock_wall_ms();
     transfer->started_us = clock_us();
+    transfer->timeout_ms = send->options->timeout_seconds * 1000u;
     transfer->began = false;
     transfer->reached = false;
     transfer->refused = NULL;
@@ -263,13 +276,102 @@ static void set_url(struct transfer *transfer, struct slice url)
     curl_easy_setopt(transfer->easy, CURLOPT_URL, transfer->url);
 }
 
-static void set_timeouts(CURL *easy, uint32_t timeout_seconds)
+/* What is left of its time once the name is known. */
+static void set_timeouts(const struct transfer *transfer)
 {
-    long seconds = (long)timeout_seconds;
-    long connect =
-        seconds < CONNECT_SECONDS_MAX ? seconds : CONNECT_SECONDS_MAX;
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, seconds * 1000L);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect * 1000L);
+    uint64_t passed_ms = (clock_us() - transfer->started_us) / 1000u;
+    long left_ms = passed_ms < transfer->timeout_ms
+                       ? (long)(transfer->timeout_ms - passed_ms)
+                       : 1;
+    long connect_ms = left_ms < CONNECT_SECONDS_MAX * 1000L
+                          ? left_ms
+                          : CONNECT_SECONDS_MAX * 1000L;
+    curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, left_ms);
+    curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
+}
+
+/* The addresses stand in libcurl's own cache from then on, for the time that
+ * it keeps them; the newest ones replace those of before. */
+static void set_known(struct transfer *transfer,
+                      const struct name_addresses *addresses)
+{
+    const struct authority *authority = &transfer->authority;
+    size_t length =
+        (size_t)snprintf(transfer->known_text, sizeof transfer->known_text,
+                         "+%s:%u:", authority->host, authority->port);
+    for (uint32_t i = 0; i < addresses->count; i++) {
+        const union name_address *address = &addresses->at[i];
+        const void *bytes = address->any.sa_family == AF_INET6
+                                ? (const void *)&address->v6.sin6_addr
+                                : (const void *)&address->v4.sin_addr;
+        if (i > 0)
+            transfer->known_text[length++] = ',';
+        inet_ntop(address->any.sa_family, bytes, transfer->known_text + length,
+                  (socklen_t)(sizeof transfer->known_text - length));
+        length += strlen(transfer->known_text + length);
+    }
+    transfer->known = (struct curl_slist){.data = transfer->known_text};
+    curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, &transfer->known);
+}
+
+static void start(struct transfer *transfer)
+{
+    set_timeouts(transfer);
+    curl_loop_add(transfer->target->loop, transfer->easy);
+}
+
+static void report(struct transfer *transfer, struct attempt *attempt,
+                   uint64_t hold_until_ms);
+
+static void fail_unresolved(struct transfer *transfer, const char *words)
+{
+    char text[NAME_SIZE + 160];
+    snprintf(text, sizeof text, "could not resolve %s: %s",
+             transfer->authority.host, words);
+    struct attempt attempt = {.class = ATTEMPT_DNS,
+                              .response = slice_text(text)};
+    report(transfer, &attempt, 0);
+}
+
+static void on_resolved(struct resolver_wait *wait,
+                        const struct name_addresses *addresses,
+                        const char *words)
+{
+    struct transfer *transfer =
+        (struct transfer *)((char *)wait - offsetof(struct transfer, wait));
+    if (addresses == NULL) {
+        fail_unresolved(transfer, words);
+        return;
+    }
+    set_known(transfer, addresses);
+    start(transfer);
+}
+
+static void resolve(struct transfer *transfer)
+{
+    struct resolver *resolver = transfer->target->options.resolver;
+    uint8_t literal[16];
+    curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, NULL);
+    if (!authority_of_url(slice_text(transfer->url), &transfer->authority) ||
+        authority_is_literal(&transfer->authority, literal)) {
+        start(transfer);
+        return;
+    }
+    const char *host = transfer->authority.host;
+    const struct name_addresses *known = resolver_known(resolver, host);
+    if (known != NULL) {
+        set_known(transfer, known);
+        start(transfer);
+        return;
+    }
+    uint64_t patience_ms = transfer->timeout_ms < LOOKUP_MS_MAX
+                               ? transfer->timeout_ms
+                               : LOOKUP_MS_MAX;
+    bool waits = resolver_wait(resolver, host, patience_ms, on_resolved,
+                               &transfer->wait);
+    /* A request has a name, and there are more names than requests. */
+    assert(waits);
+    (void)waits;
 }
 
 void target_http_send(struct target_http *target,
@@ -283,12 +385,11 @@ void target_http_send(struct target_http *target,
     outgoing_make(&transfer->outgoing, send, &context);
     set_url(transfer, send->options->target);
     set_headers(transfer);
-    set_timeouts(transfer->easy, send->options->timeout_seconds);
     struct slice body = transfer->outgoing.body;
     curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDSIZE_LARGE,
                      (curl_off_t)body.length);
     curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDS, body.data);
-    curl_loop_add(target->loop, transfer->easy);
+    resolve(transfer);
 }
 
 /* ---- What came of it ---- */
@@ -304,17 +405,6 @@ static enum attempt_class class_of_status(long status)
     return status >= 300 ? ATTEMPT_HTTP_3XX : ATTEMPT_HTTP_1XX;
 }
 
-/* How far it came before its time was over. A TLS handshake that does not end
- * is a connection that does not come to stand. */
-static enum attempt_class class_of_timeout(const struct transfer *transfer)
-{
-    curl_off_t looked_up = 0;
-    if (transfer->began)
-        return ATTEMPT_TIMEOUT;
-    curl_easy_getinfo(transfer->easy, CURLINFO_NAMELOOKUP_TIME_T, &looked_up);
-    return looked_up == 0 ? ATTEMPT_DNS : ATTEMPT_CONNECT;
-}
-
 static enum attempt_class class_of_failure(const struct transfer *transfer,
                                            CURLcode code)
 {
@@ -322,7 +412,9 @@ static enum attempt_class class_of_failure(const struct transfer *transfer,
         return ATTEMPT_POLICY;
     switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
-        return class_of_timeout(transfer);
+        /* A TLS handshake that does not end is a connection that does not
+         * come to stand. */
+        return transfer->began ? ATTEMPT_TIMEOUT : ATTEMPT_CONNECT;
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
         return ATTEMPT_DNS;
@@ -369,6 +461,18 @@ static uint64_t hold_until_ms(const struct transfer *transfer, long status)
         clock_wall_ms());
 }
 
+static void report(struct transfer *transfer, struct attempt *attempt,
+                   uint64_t hold_until_ms)
+{
+    const struct target_http_options *options = &transfer->target->options;
+    attempt->started_ms = transfer->started_ms;
+    attempt->duration_ms =
+        (uint32_t)((clock_us() - transfer->started_us) / 1000u);
+    options->done(options->context, transfer->reign, transfer->publisher_id,
+                  transfer->token, attempt, hold_until_ms);
+    transfer_give(transfer);
+}
+
 static void on_finished(void *context, CURL *easy, CURLcode code)
 {
     struct target_http *target = context;
@@ -384,8 +488,6 @@ static void on_finished(void *context, CURL *easy, CURLcode code)
         .class = answered ? class_of_status(status)
                           : class_of_failure(transfer, code),
         .status = (uint16_t)(answered ? status : 0),
-        .started_ms = transfer->started_ms,
-        .duration_ms = (uint32_t)((clock_us() - transfer->started_us) / 1000u),
     };
     if (!answered)
         attempt.response =
@@ -394,10 +496,7 @@ static void on_finished(void *context, CURL *easy, CURLcode code)
         attempt.response =
             slice_of(transfer->response, transfer->response_length);
     curl_loop_remove(target->loop, transfer->easy);
-    target->options.done(target->options.context, transfer->reign,
-                         transfer->publisher_id, transfer->token, &attempt,
-                         answered ? hold_until_ms(transfer, status) : 0);
-    transfer_give(transfer);
+    report(transfer, &attempt, answered ? hold_until_ms(transfer, status) : 0);
 }
 
 /* ---- Life ---- */
@@ -429,6 +528,7 @@ void target_http_close(struct target_http *target,
     target->closed = closed;
     target->closed_context = context;
     while (target->live != NULL) {
+        resolver_cancel(target->options.resolver, &target->live->wait);
         curl_loop_remove(target->loop, target->live->easy);
         transfer_give(target->live);
     }

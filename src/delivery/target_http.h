@@ -13,6 +13,7 @@
 
 #include "address_policy.h"
 #include "base/error.h"
+#include "resolver.h"
 #include "scheduler.h"
 
 #include <uv.h>
@@ -36,6 +37,7 @@ struct target_http_options {
     const struct address_policy *policy; /* Borrowed; may change. */
     /* Certificates that are trusted beside the system's; borrowed, or NULL. */
     const char *ca_file;
+    struct resolver *resolver; /* Borrowed; outlives this. */
     target_http_allowed allowed;
     target_http_done done;
     void *context; /* Of both. */

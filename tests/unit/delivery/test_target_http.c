@@ -161,12 +161,15 @@ static void post(struct sender *sender, const char *url)
                                          .done = done,
                                          .context = sender};
     assert_int_equal(uv_loop_init(&sender->loop), 0);
+    struct resolver *resolver = resolver_new(&sender->loop);
+    target.resolver = resolver;
     sender->target = target_http_new(&sender->loop, &target);
     target_http_send(sender->target, &send, "msg_1");
     letter_unref(letter);
     while (!sender->done)
         uv_run(&sender->loop, UV_RUN_DEFAULT);
     target_http_close(sender->target, closed, NULL);
+    resolver_close(resolver, closed, NULL);
     uv_run(&sender->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&sender->loop), 0);
     assert_int_equal(sender->token, 77);
