@@ -61,7 +61,7 @@ static bool is_one_of(const char *text, const char *words)
     }
 }
 
-static bool is_number(const char *text)
+bool is_number(const char *text)
 {
     size_t length = strlen(text);
     return length > 0 && length <= NUMBER_DIGITS_MAX &&
@@ -113,6 +113,7 @@ static const char *expected(const struct flag *flag, const char *text)
     case FLAG_SWITCH:
     case FLAG_TEXT:
     case FLAG_LIST:
+    case FLAG_ID_OR_TIME:
     case FLAG_FILE:
     case FLAG_FOLDER:
         break;

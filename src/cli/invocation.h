@@ -52,6 +52,9 @@ json_t *flag_body(const struct invocation *invocation);
 /* "?a=b&c=d" of the flags given whose place is there, onto the path. */
 void flag_query(const struct invocation *invocation, struct encoder *path);
 
+/* Whether text is a whole number that JSON libraries take. */
+bool is_number(const char *text);
+
 /* "postoffice topic create: WORDS", how to get help, and exit status 2. */
 _Noreturn void usage_error(const struct invocation *invocation,
                            const char *format, ...)

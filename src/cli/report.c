@@ -34,8 +34,8 @@ static void report_silence(const struct client *client,
 }
 
 /* Each error names what it is about: a member of the body, a parameter, a
- * header. */
-static void report_details(const json_t *problem)
+ * header. What `words` told already is not told twice. */
+static void report_details(const json_t *problem, const char *words)
 {
     static const char *const places[] = {"pointer", "parameter", "header"};
     size_t i;
@@ -51,7 +51,8 @@ static void report_details(const json_t *problem)
         if (place != NULL)
             encoder_print(&line, "%s: ", place[0] == '/' ? place + 1 : place);
         encoder_print(&line, "%s", detail != NULL ? detail : "is refused");
-        say("  ", encoder_text(&line), "");
+        if (words == NULL || strstr(words, encoder_text(&line)) == NULL)
+            say("  ", encoder_text(&line), "");
         encoder_close(&line);
     }
 }
@@ -61,7 +62,7 @@ static void advise_missing(const struct invocation *invocation)
     if (invocation->command->lists != NULL)
         fprintf(stderr, "  `%s' shows what there is.\n",
                 invocation->command->lists);
-    else
+    else if (invocation->argument_count == 0)
         advise("The node's version may be older than this program's; "
                "`postoffice status' shows it.");
 }
@@ -114,6 +115,6 @@ void client_report(const struct client *client,
     fprintf(stderr, "postoffice: %s answered %ld: ", client_url(client),
             answer->status);
     say("", detail != NULL ? detail : "no words that this program reads", "");
-    report_details(answer->json);
+    report_details(answer->json, detail);
     advise_on(invocation, answer->status);
 }

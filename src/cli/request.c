@@ -50,6 +50,10 @@ static int add_member(json_t *body, const struct invocation_value *value)
     case FLAG_BOOLEAN:
         return json_object_set_new(body, name,
                                    json_boolean(value->text[0] == 't'));
+    case FLAG_ID_OR_TIME:
+        if (!is_number(value->text))
+            return json_object_set_new(body, name, json_string(value->text));
+        /* fall through */
     case FLAG_NUMBER:
         return json_object_set_new(
             body, name, json_integer(strtoll(value->text, NULL, 10)));

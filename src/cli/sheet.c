@@ -76,13 +76,25 @@ static enum cell_kind kind_of(const char *name)
                                                                   : CELL_TEXT;
 }
 
+/* What of the text goes on a line of so many columns: up to its last space,
+ * where there is one. */
+static struct slice line_of(struct slice text, size_t room)
+{
+    struct slice line = visible_cut(text, room);
+    if (line.length == 0) /* One character wider than the room. */
+        return text;
+    if (line.length == text.length)
+        return line;
+    const uint8_t *space = memrchr(line.data, ' ', line.length);
+    return space == NULL ? line
+                         : slice_of(line.data, (size_t)(space - line.data) + 1);
+}
+
 /* In lines below each other, each at most `room` columns wide. */
 static void print_wrapped(struct slice text, size_t indent, size_t room)
 {
     do {
-        struct slice line = visible_cut(text, room);
-        if (line.length == 0) /* One character wider than the room. */
-            line = text;
+        struct slice line = line_of(text, room);
         printf("%.*s\n", (int)line.length,
                line.length == 0 ? "" : (const char *)line.data);
         text = slice_of(text.data + line.length, text.length - line.length);

@@ -17,13 +17,14 @@ struct invocation;
 enum flag_kind {
     FLAG_SWITCH, /* Nothing. */
     FLAG_TEXT,
-    FLAG_CHOICE,  /* One of the words in `value`, with | between them. */
-    FLAG_BOOLEAN, /* true or false. */
-    FLAG_NUMBER,  /* A whole number; its range is the node's to judge. */
-    FLAG_JSON,    /* A JSON value. */
-    FLAG_PAIR,    /* NAME=VALUE; together an object of texts. */
-    FLAG_LIST,    /* Texts; together a list. */
-    FLAG_FILE,    /* A file's name; completed as such. */
+    FLAG_CHOICE,     /* One of the words in `value`, with | between them. */
+    FLAG_BOOLEAN,    /* true or false. */
+    FLAG_NUMBER,     /* A whole number; its range is the node's to judge. */
+    FLAG_ID_OR_TIME, /* A whole number stays one, else it is text. */
+    FLAG_JSON,       /* A JSON value. */
+    FLAG_PAIR,       /* NAME=VALUE; together an object of texts. */
+    FLAG_LIST,       /* Texts; together a list. */
+    FLAG_FILE,       /* A file's name; completed as such. */
     FLAG_FOLDER,
 };
 
@@ -90,8 +91,18 @@ const struct subcommand *subcommand_child(const struct subcommand *group,
 extern const struct subcommand command_status;
 extern const struct subcommand command_topic;
 extern const struct subcommand command_publisher;
+extern const struct subcommand command_message;
 extern const struct subcommand command_send;
+extern const struct subcommand command_search;
+extern const struct subcommand command_tail;
+extern const struct subcommand command_explain;
+extern const struct subcommand command_replay;
+extern const struct subcommand command_cluster;
 extern const struct subcommand command_token;
+extern const struct subcommand command_backup;
+extern const struct subcommand command_restore;
+extern const struct subcommand command_check;
+extern const struct subcommand command_recover;
 extern const struct subcommand command_version;
 
 #endif
