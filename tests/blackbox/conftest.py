@@ -6,6 +6,7 @@ import random
 import pytest
 
 import node as node_module
+from certificates import Authority
 from cluster import Cluster
 from node import Node
 from receiver import Receiver
@@ -73,6 +74,22 @@ def shared(request):
     """One node for the tests that only ask and answer: each takes a topic
     name of its own."""
     made = Node()
+    request.addfinalizer(made.remove)
+    try:
+        yield made.start()
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def trusting(request, authority):
+    """A node that trusts our authority, for all of these tests."""
+    made = Node(f"--target-ca={authority.file}")
     request.addfinalizer(made.remove)
     try:
         yield made.start()

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from certificates import Authority
-from node import Node, free_port, run_program, wait_until
+from node import free_port, run_program, wait_until
 from raw_receiver import RawReceiver, answers, read_request
 from receiver import Reply
 from test_metrics import scrape
@@ -141,25 +141,9 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture(scope="module")
 def stranger(tmp_path_factory):
     """An authority that nobody trusts."""
     return Authority(tmp_path_factory.mktemp("stranger"))
-
-
-@pytest.fixture(scope="module")
-def trusting(request, authority):
-    """A node that trusts our authority, for all of these tests."""
-    made = Node(f"--target-ca={authority.file}")
-    request.addfinalizer(made.remove)
-    try:
-        yield made.start()
-    finally:
-        made.close()
 
 
 def log_lines(node, publisher):
