@@ -74,6 +74,18 @@ enum {
     /* A reader gives up its snapshot after this many records, because an
      * old snapshot pins pages that the writer could use again. */
     BOUND_READ_RECORDS = 10000,
+    /* A search gives up its snapshot, for the same reason, after this time; the
+     * next page goes on. */
+    BOUND_SEARCH_MS = 100,
+    /* Attributes and fields that one search asks for: each is compared with
+     * every message that is looked at. */
+    BOUND_SEARCH_TERMS = 16,
+    BOUND_SEARCH_TEXT = 1024,
+    /* Publishers whose deliveries one search looks at, and topics whose logs it
+     * merges: each costs memory and microseconds before the first message. More
+     * topics are walked as one, through all messages. */
+    BOUND_SEARCH_PUBLISHERS = 65536,
+    BOUND_SEARCH_TOPICS = 4096,
     /* Messages read ahead for one publisher in one look. */
     BOUND_FEED_MESSAGES = 512,
     BOUND_FEED_BYTES = 4 * 1024 * 1024,

@@ -14,11 +14,13 @@
 #ifndef POSTOFFICE_HTTP_BACKEND_H
 #define POSTOFFICE_HTTP_BACKEND_H
 
+#include "base/bounds.h"
 #include "base/error.h"
 #include "base/process.h"
 #include "storage/filter.h"
 #include "storage/model.h"
 #include "storage/query.h"
+#include "storage/search.h"
 
 /* Who asks: nobody in particular, as long as no token was made; or the holder
  * of one, which stands in a node's file or in the store. */
@@ -91,7 +93,14 @@ struct backend_search {
     bool any_state;
     enum delivery_state state;
     struct slice key;
-    uint64_t before;
+    struct search_term terms[BOUND_SEARCH_TERMS];
+    uint32_t term_count;
+    struct slice text;
+    uint64_t received_from_ms; /* Inclusive, these four. */
+    uint64_t received_to_ms;
+    uint64_t processed_from_ms;
+    uint64_t processed_to_ms;
+    struct search_place before;
     uint32_t limit;
 };
 
@@ -140,8 +149,11 @@ struct backend_result {
     const struct publisher_view *publishers;
     const struct publisher_activity *activities; /* One per publisher. */
     const struct message_view *messages;
-    uint64_t next;   /* Messages: `before` of the next page; 0: the last. */
-    bool incomplete; /* A count that was given up before its end. */
+    struct search_place next; /* Messages: `before` of the next page; id 0: the
+                               * last. */
+    bool cut;                 /* Messages: the search's budget was spent. */
+    uint64_t searched_ms;     /* Messages: as in search.h. */
+    bool incomplete;          /* A count that was given up before its end. */
     const struct backend_explanation *explanation; /* activities[0]: ... and
                                                     * what delivery knows. */
     const struct replay *replay;
@@ -329,8 +341,8 @@ struct backend {
     /* messages[0], id_space. ERR_NOT_FOUND. */
     void (*message_get)(void *context, uint64_t ticket,
                         enum backend_consistency consistency, uint64_t id);
-    /* messages[count], newest first; next, id_space. ERR_NOT_FOUND on `topic`
-     * or `publisher`. */
+    /* messages[count], newest first; next, cut, searched_ms, id_space.
+     * ERR_NOT_FOUND on `topic` or `publisher`. */
     void (*message_list)(void *context, uint64_t ticket,
                          enum backend_consistency consistency,
                          const struct backend_search *search);

@@ -119,11 +119,6 @@ void problem_not_built(struct problem *problem, const char *field)
     not_built(problem, field, PROBLEM_IN_BODY);
 }
 
-void problem_parameter_not_built(struct problem *problem, const char *name)
-{
-    not_built(problem, name, PROBLEM_IN_QUERY);
-}
-
 struct mapping {
     int code;
     int status;

@@ -63,7 +63,6 @@ void problem_header(struct problem *problem, const char *name,
 /* A known thing that this version cannot do: 501, unless something is wrong
  * as well. */
 void problem_not_built(struct problem *problem, const char *field);
-void problem_parameter_not_built(struct problem *problem, const char *name);
 
 /* The one table from our codes to HTTP. `field` and `detail` may be NULL. */
 void problem_from_code(struct problem *problem, int code, const char *field,

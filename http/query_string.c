@@ -85,7 +85,9 @@ static void parse_pair(struct slice pair, const char *known,
         problem_parameter(problem, text, PROBLEM_INVALID);
     else if (query_string_get(query, text, &given))
         problem_parameter(problem, text, "is given twice");
-    else if (query->count < QUERY_PARAMETERS_MAX) {
+    else if (query->count == QUERY_PARAMETERS_MAX)
+        problem_parameter(problem, text, "is one parameter too many");
+    else {
         query->parameters[query->count].name = text;
         query->parameters[query->count++].value = value;
     }
@@ -120,20 +122,30 @@ void cursor_format(char text[CURSOR_SIZE], char kind, uint64_t number)
     snprintf(text, CURSOR_SIZE, "%c%016" PRIx64, kind, number);
 }
 
-static bool cursor_parse(struct slice text, char kind, uint64_t highest,
-                         uint64_t *ret_number)
+bool cursor_number(struct slice *text, uint64_t *ret_number)
 {
-    if (text.length != 17 || text.data[0] != (uint8_t)kind)
-        return false;
     uint64_t number = 0;
-    for (size_t i = 1; i < text.length; i++) {
-        int digit = hex_value(text.data[i]);
+    if (text->length < CURSOR_DIGITS)
+        return false;
+    for (size_t i = 0; i < CURSOR_DIGITS; i++) {
+        int digit = hex_value(text->data[i]);
         if (digit < 0)
             return false;
         number = number << 4 | (uint64_t)digit;
     }
+    *text = slice_of(text->data + CURSOR_DIGITS, text->length - CURSOR_DIGITS);
     *ret_number = number;
-    return number <= highest;
+    return true;
+}
+
+static bool cursor_parse(struct slice text, char kind, uint64_t highest,
+                         uint64_t *ret_number)
+{
+    if (text.length < 1 || text.data[0] != (uint8_t)kind)
+        return false;
+    struct slice rest = slice_of(text.data + 1, text.length - 1);
+    return cursor_number(&rest, ret_number) && rest.length == 0 &&
+           *ret_number <= highest;
 }
 
 static bool limit_parse(struct slice text, uint32_t *ret_limit)
@@ -152,17 +164,24 @@ static bool limit_parse(struct slice text, uint32_t *ret_limit)
     return true;
 }
 
+void query_string_limit(const struct query_string *query, uint32_t *ret_limit,
+                        struct problem *problem)
+{
+    struct slice value;
+    *ret_limit = BOUND_LIST_DEFAULT;
+    if (query_string_get(query, "limit", &value) &&
+        !limit_parse(value, ret_limit))
+        problem_parameter(problem, "limit",
+                          "is invalid: an integer from 1 to 1000 is expected");
+}
+
 void query_string_page(const struct query_string *query, char kind,
                        uint64_t highest, uint64_t *ret_number,
                        uint32_t *ret_limit, struct problem *problem)
 {
     struct slice value;
     *ret_number = 0;
-    *ret_limit = BOUND_LIST_DEFAULT;
-    if (query_string_get(query, "limit", &value) &&
-        !limit_parse(value, ret_limit))
-        problem_parameter(problem, "limit",
-                          "is invalid: an integer from 1 to 1000 is expected");
+    query_string_limit(query, ret_limit, problem);
     if (query_string_get(query, "cursor", &value) &&
         !cursor_parse(value, kind, highest, ret_number))
         problem_parameter(problem, "cursor", PROBLEM_INVALID);

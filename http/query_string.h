@@ -9,7 +9,8 @@
 #include "base/memory.h"
 #include "http/problem.h"
 
-enum { QUERY_PARAMETERS_MAX = 16 };
+/* Beyond it a request is refused: more than any search needs. */
+enum { QUERY_PARAMETERS_MAX = 32 };
 
 struct query_string {
     struct {
@@ -29,10 +30,14 @@ void query_string_parse(struct slice text, const char *known,
 bool query_string_get(const struct query_string *query, const char *name,
                       struct slice *ret_value);
 
+void query_string_limit(const struct query_string *query, uint32_t *ret_limit,
+                        struct problem *problem);
 /* Lists: `limit` (1 to BOUND_LIST_LIMIT) and `cursor`, an opaque text made by
  * cursor_format(), which knows the kind of list that it is for. */
-enum { CURSOR_SIZE = 20 };
+enum { CURSOR_SIZE = 20, CURSOR_DIGITS = 16 };
 void cursor_format(char text[CURSOR_SIZE], char kind, uint64_t number);
+/* Takes one number, as hexadecimal digits, off the front. */
+bool cursor_number(struct slice *text, uint64_t *ret_number);
 /* `*ret_number` is 0 without a cursor, and at most `highest`. */
 void query_string_page(const struct query_string *query, char kind,
                        uint64_t highest, uint64_t *ret_number,

@@ -58,7 +58,8 @@ struct service_read {
     enum backend_thing thing;
     struct backend_page page;
     struct message_query search;
-    void *data; /* The query's own; freed with the read. */
+    struct arena kept; /* What the search borrows; closed with the read. */
+    void *data;        /* The query's own; freed with the read. */
     /* On NOT_FOUND, what of the request was not found; NULL: its path. */
     const char *missing;
     struct backend_result result;

@@ -2,8 +2,8 @@
  * person has decided about it. */
 #include "service_inside.h"
 
+#include "base/bounds.h"
 #include "base/clock.h"
-#include "base/memory.h"
 
 static int run_message(struct service_read *read, struct view *view,
                        struct error *error)
@@ -29,12 +29,44 @@ static int run_list(struct service_read *read, struct view *view,
                     struct error *error)
 {
     struct message_page page;
+    read->search.deadline_us = clock_us() + BOUND_SEARCH_MS * 1000u;
     int rc =
         query_messages(view, &read->search, &read->job.arena, &page, error);
     read->result.messages = page.messages;
     read->result.count = page.count;
     read->result.next = page.next;
+    read->result.cut = page.cut;
+    read->result.searched_ms = page.searched_ms;
     return rc;
+}
+
+/* Copied: the request may be gone before the search runs. */
+static struct message_query search_of(const struct backend_search *search,
+                                      uint32_t topic_id, struct arena *arena)
+{
+    struct search_term *terms =
+        arena_take(arena, (search->term_count + 1) * sizeof *terms);
+    for (uint32_t i = 0; i < search->term_count; i++)
+        terms[i] = (struct search_term){
+            .kind = search->terms[i].kind,
+            .name = arena_copy(arena, search->terms[i].name),
+            .value = arena_copy(arena, search->terms[i].value)};
+    return (struct message_query){
+        .topic_id = topic_id,
+        .publisher_id = search->publisher_id,
+        .any_state = search->any_state,
+        .state = search->state,
+        .key = arena_copy(arena, search->key),
+        .terms = terms,
+        .term_count = search->term_count,
+        .text = arena_copy(arena, search->text),
+        .received_from_ms = search->received_from_ms,
+        .received_to_ms = search->received_to_ms,
+        .processed_from_ms = search->processed_from_ms,
+        .processed_to_ms = search->processed_to_ms,
+        .before = search->before,
+        .limit = search->limit,
+    };
 }
 
 void service_message_list(void *context, uint64_t ticket,
@@ -52,18 +84,8 @@ void service_message_list(void *context, uint64_t ticket,
         return;
     }
     read->missing = "publisher";
-    read->data = memory_new(search->key.length + 1);
-    if (search->key.length > 0)
-        memcpy(read->data, search->key.data, search->key.length);
-    read->search = (struct message_query){
-        .topic_id = topic == NULL ? 0 : topic->id,
-        .publisher_id = search->publisher_id,
-        .any_state = search->any_state,
-        .state = search->state,
-        .key = slice_of(read->data, search->key.length),
-        .before = search->before,
-        .limit = search->limit,
-    };
+    read->search =
+        search_of(search, topic == NULL ? 0 : topic->id, &read->kept);
     service_read_submit(read, consistency);
 }
 

@@ -103,6 +103,7 @@ static void done(struct read_job *job)
     if (read->then == NULL || !read->then(read))
         service_answer(read->service, &read->result);
     arena_close(&job->arena);
+    arena_close(&read->kept);
     free(read->data);
     free(read);
 }

@@ -102,6 +102,10 @@ int replays_cancel(struct store *store, uint32_t publisher_id,
 int messages_remove(struct store *store, uint64_t *ids, uint32_t count,
                     uint64_t *ret_bytes, struct error *error);
 
+/* Before a commit: removes what of `done` is no longer true, after something
+ * was removed. settlement_sweep.c. */
+int settlements_sweep(struct store *store, struct error *error);
+
 /* Deletes a publisher, all but its rows by position: apply_publisher.c. */
 int publisher_drop(struct store *store, struct publisher_state *publisher,
                    struct error *error);

@@ -71,6 +71,7 @@ int apply_purge(struct store *store, const struct command *command,
         rows = PURGE_ROWS_MAX;
     result->id = id;
     rc = purge_step(store, key, rows, &result->count, error);
+    store->removed += result->count;
     if (rc == 0 && result->count < rows)
         rc = record_delete(&store->transaction, DATABASE_PURGE, key_slice(&key),
                            error);
@@ -128,6 +129,7 @@ int messages_remove(struct store *store, uint64_t *ids, uint32_t count,
                     uint64_t *ret_bytes, struct error *error)
 {
     int rc = 0;
+    store->removed += count;
     qsort(ids, count, sizeof *ids, by_number);
     for (uint32_t i = 0; rc == 0 && i < count; i++) {
         struct key key = key_of_u64(ids[i]);

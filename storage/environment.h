@@ -15,6 +15,7 @@
 
 struct MDB_txn;
 struct environment;
+struct settlements;
 
 /* Creates the directory and the files when they are missing, and syncs the
  * directory, which LMDB never does.
@@ -42,6 +43,8 @@ struct transaction {
     const unsigned *databases; /* LMDB's handles by enum database. */
     /* Kept up to date by each put and delete; meaningless for readers. */
     struct state_hash hash;
+    /* What is settled is noted there (settlement.h); NULL: nowhere. */
+    struct settlements *settlements;
 };
 
 /* The caller holds the struct; after begin failed there is nothing to end.

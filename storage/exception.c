@@ -3,6 +3,8 @@
  * first put, which may move it. */
 #include "storage/exception.h"
 
+#include "storage/settlement.h"
+
 int exception_get(struct transaction *transaction, uint32_t publisher_id,
                   uint64_t position, struct exception_row *ret_row,
                   struct error *error)
@@ -33,6 +35,9 @@ int exception_put(struct transaction *transaction, struct encoder *scratch,
     struct key key = key_of_position(publisher_id, position);
     enum delivery_state state = row->state;
     uint64_t due_ms = row->due_ms;
+    if (state != DELIVERY_RETRYING)
+        settlements_note(transaction->settlements, publisher_id, position,
+                         row->since_ms);
     scratch->length = 0;
     exception_row_encode(scratch, row);
     int rc = record_put(transaction, DATABASE_EXCEPTION, key_slice(&key),

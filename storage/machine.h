@@ -14,6 +14,7 @@
 
 #include "storage/body.h"
 #include "storage/hot.h"
+#include "storage/settlement.h"
 #include "storage/table.h"
 
 #include <stdatomic.h>
@@ -80,6 +81,9 @@ struct store {
     struct dirty_list dirty_topics;
     struct dirty_list dirty_publishers;
     struct gathered gathered;
+    struct settlements settlements; /* Since the last commit. */
+    uint64_t removed;               /* Messages and rows, since then. */
+    struct key sweep_from;          /* In `done`; empty: at the beginning. */
     struct settled settled[BOUND_OPEN_POSITIONS];
     struct encoder scratch; /* For one record at a time. */
     struct arena arena;     /* For one command. */

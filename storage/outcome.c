@@ -1,5 +1,7 @@
 #include "storage/outcome.h"
 
+#include "storage/settlement.h"
+
 #include <stdlib.h>
 
 /* The run that the cursor stands on, when it is one of the publisher's. */
@@ -81,6 +83,9 @@ int outcome_put(struct transaction *transaction, struct encoder *scratch,
 {
     struct outcome_run run = {0};
     uint32_t i = 0;
+    for (uint32_t k = 0; k < count; k++)
+        settlements_note(transaction->settlements, publisher_id,
+                         items[k].position, items[k].processed_ms);
     qsort(items, count, sizeof *items, by_position);
     while (i < count) {
         int rc = run_to_join(transaction, publisher_id, items[i].position, &run,

@@ -135,31 +135,6 @@ int query_explain(struct view *view, uint64_t message_id, uint32_t publisher_id,
                   uint64_t now_ms, struct arena *arena, struct explain *ret,
                   struct error *error);
 
-/* ---- Lists of messages ---- */
-
-/* Newest first: by position, where a message has one, else by id (both come
- * from one sequence). */
-struct message_query {
-    uint32_t topic_id;     /* 0: all, or the publisher's. */
-    uint32_t publisher_id; /* 0: any. */
-    bool any_state;        /* Else only with a delivery in `state`. */
-    enum delivery_state state;
-    struct slice key; /* Empty: any; else with a topic or publisher. */
-    uint64_t before;  /* Cursor: from below this on; 0: from the newest on. */
-    uint32_t limit;
-};
-struct message_page {
-    struct message_view *messages;
-    uint32_t count;
-    uint64_t next; /* `before` of the next page, which may be empty; 0: this
-                    * was the last one. */
-};
-/* A page may be short: it ends after BOUND_READ_RECORDS looks. ERR_NOT_FOUND:
- * no such topic or publisher. ERR_INVALID: a key without a topic. */
-int query_messages(struct view *view, const struct message_query *query,
-                   struct arena *arena, struct message_page *ret_page,
-                   struct error *error);
-
 /* ---- Replays ---- */
 
 /* ERR_NOT_FOUND. */

@@ -3,7 +3,7 @@
  * Keys are big-endian, so that LMDB's order is the numbers' order; rows are
  * little-endian. What one batch wrote together is one row, a run (run.h). The
  * numbers of the databases seed the checksums: they are frozen, as are the
- * formats. A change of any of them is a new SCHEMA_FORMAT. Formats 1 and 2 were
+ * formats. A change of any of them is a new SCHEMA_FORMAT. Formats 1 to 3 were
  * never in the field: a store that has one of them is refused.
  *
  *     database    key                               row
@@ -33,6 +33,8 @@
  *     replay      id u32                            a replay job
  *     idem        scope u32, route u8, key          what the request gave
  *     idem_time   until ms u64, key in idem         -
+ *     done        first ms, index, part             run of settlements;
+ *                                                   settlement.h
  *
  * Decoders return 0, ERR_CORRUPT or ERR_VERSION, and borrow.
  * Thread: any; plain data. */
@@ -43,10 +45,10 @@
 #include "storage/attempt.h"
 #include "storage/model.h"
 
-enum { SCHEMA_FORMAT = 3 };
+enum { SCHEMA_FORMAT = 4 };
 
 /* Name, number, LMDB's name, and whether it is part of the replicated state:
- * `meta` describes this file. */
+ * `meta` describes this file, and how commits cut `done` is this node's. */
 #define DATABASES(X)                                                           \
     X(DATABASE_META, 0, "meta", false)                                         \
     X(DATABASE_GLOBAL, 1, "global", true)                                      \
@@ -72,7 +74,8 @@ enum { SCHEMA_FORMAT = 3 };
     X(DATABASE_RELEASED, 21, "spos", true)                                     \
     X(DATABASE_TOPIC_PURGE, 22, "tpurge", true)                                \
     X(DATABASE_REPLAY, 23, "replay", true)                                     \
-    X(DATABASE_SCHEDULED_ID, 24, "sid", true)
+    X(DATABASE_SCHEDULED_ID, 24, "sid", true)                                  \
+    X(DATABASE_SETTLED, 25, "done", false)
 enum database {
 #define DATABASE_ENUM(name, number, text, replicated) name = (number),
     DATABASES(DATABASE_ENUM)

@@ -164,6 +164,7 @@ void store_close(struct store *store)
     if (store == NULL)
         return;
     transaction_abort(&store->transaction);
+    settlements_close(&store->settlements);
     machine_close(store);
     environment_close(store->environment);
     free(store);
@@ -222,6 +223,9 @@ static int begin_if_none(struct store *store, struct error *error)
     int rc =
         transaction_begin(store->environment, true, &store->transaction, error);
     store->transaction.hash = store->hash;
+    store->transaction.settlements = &store->settlements;
+    if (store->settlements.latest_ms < store->global.clock_ms)
+        store->settlements.latest_ms = store->global.clock_ms;
     return rc;
 }
 
@@ -270,7 +274,13 @@ int store_commit(struct store *store, struct error *error)
         return failed_before(error);
     if (store->transaction.txn == NULL)
         return 0;
-    int rc = meta_put_applied(store, error);
+    int rc =
+        settlements_flush(&store->settlements, &store->transaction,
+                          machine_scratch(store), store->applied_index, error);
+    if (rc == 0)
+        rc = settlements_sweep(store, error);
+    if (rc == 0)
+        rc = meta_put_applied(store, error);
     if (rc == 0)
         rc = transaction_commit(&store->transaction, error);
     if (rc != 0) {

@@ -72,6 +72,7 @@ def test_by_key(node):
     keyed = [node.publish_keyed(n, "k" if n % 2 else "other key") for n in range(6)]
     assert walk(node, "topic=orders&key=k")[0] == keyed[1::2][::-1]
     assert walk(node, "topic=orders&key=other%20key")[0] == keyed[::2][::-1]
+    assert walk(node, "key=k")[0] == keyed[1::2][::-1]
     assert walk(node, "topic=orders&key=none") == ([], 1)
 
 
@@ -89,7 +90,7 @@ def test_found_after_201(node):
     [
         ("state=lost", "state"), ("topic=%20", "topic"), ("topic=nothing", "topic"),
         ("publisher=x", "publisher"), ("publisher=4294967295", "publisher"),
-        ("key=a", "key"), ("limit=1001", "limit"), ("cursor=x", "cursor"),
+        ("key=", "key"), ("limit=1001", "limit"), ("cursor=x", "cursor"),
         ("cursor=t0000000000000001", "cursor"), ("colour=red", "colour"),
     ],
 )

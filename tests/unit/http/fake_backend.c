@@ -294,17 +294,38 @@ static void on_message_list(void *context, uint64_t ticket,
 {
     static struct message_view view;
     note_consistency(context, consistency);
-    NOTE((struct fake_backend *)context, "list %.*s %u %d %.*s %llu %u\n",
+    NOTE((struct fake_backend *)context, "list %.*s %u %d %.*s %llu.%llu %u\n",
          (int)search->topic.length, search->topic.data, search->publisher_id,
          search->any_state ? -1 : (int)search->state, (int)search->key.length,
-         search->key.data, (unsigned long long)search->before, search->limit);
+         search->key.data, (unsigned long long)search->before.ms,
+         (unsigned long long)search->before.id, search->limit);
+    if (search->text.length > 0)
+        NOTE((struct fake_backend *)context, "q %.*s\n",
+             (int)search->text.length, search->text.data);
+    for (uint32_t i = 0; i < search->term_count; i++)
+        NOTE((struct fake_backend *)context, "%s %.*s=%.*s\n",
+             search->terms[i].kind == SEARCH_FIELD ? "field" : "attribute",
+             (int)search->terms[i].name.length, search->terms[i].name.data,
+             (int)search->terms[i].value.length, search->terms[i].value.data);
+    if (search->received_from_ms + search->received_to_ms +
+            search->processed_from_ms + search->processed_to_ms !=
+        0)
+        NOTE((struct fake_backend *)context, "times %llu %llu %llu %llu\n",
+             (unsigned long long)search->received_from_ms,
+             (unsigned long long)search->received_to_ms,
+             (unsigned long long)search->processed_from_ms,
+             (unsigned long long)search->processed_to_ms);
     view = (struct message_view){
         .message = {.id = 5,
                     .received_ms = 1700000000123,
                     .payload = slice_text("\"\xc3\xa9\"")},
         .topic = slice_text("orders")};
     answer(context, ticket,
-           (struct backend_result){.messages = &view, .count = 1, .next = 5});
+           (struct backend_result){.messages = &view,
+                                   .count = 1,
+                                   .next = {.ms = 7, .id = 5},
+                                   .cut = true,
+                                   .searched_ms = 1700000000123});
 }
 
 static void on_message_explain(void *context, uint64_t ticket,

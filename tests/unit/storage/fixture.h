@@ -14,6 +14,7 @@
 #include "storage/command.h"
 #include "storage/idempotency.h"
 #include "storage/query.h"
+#include "storage/search.h"
 #include "storage/state_hash.h"
 #include "storage/store.h"
 #include "storage/verify.h"

@@ -237,11 +237,12 @@ bool naive_held(const struct naive *naive, uint32_t publisher_id, uint64_t key);
 uint32_t naive_ordered(const struct naive *naive, uint32_t publisher_id,
                        enum naive_status status);
 
-/* The next message of a list, below `before`: where it stands, and its id. 0:
- * there is none. */
-uint64_t naive_list_next(const struct naive *naive,
-                         const struct message_query *query, uint64_t before,
-                         uint64_t *ret_id);
+/* The next message of a list, below `before`: where it stands, and its id. An
+ * id of 0: there is none. */
+struct search_place naive_list_next(const struct naive *naive,
+                                    const struct message_query *query,
+                                    struct search_place before,
+                                    uint64_t *ret_id);
 /* The publisher is one of the message's topic. */
 enum explain_reason naive_explain(const struct naive *naive, uint64_t id,
                                   uint32_t publisher_id, uint64_t now_ms,

@@ -578,6 +578,25 @@ static bool messages_equal(const struct comparison *c, bool deep,
 
 /* ---- Lists, explanations ---- */
 
+static uint64_t recent_ms(const struct comparison *c, uint64_t *random)
+{
+    return c->naive->clock_ms -
+           random_below(random, 20000) % c->naive->clock_ms;
+}
+
+static void random_times(const struct comparison *c, uint64_t *random,
+                         struct message_query *query)
+{
+    if (random_below(random, 4) == 0)
+        query->received_from_ms = recent_ms(c, random);
+    if (random_below(random, 4) == 0)
+        query->received_to_ms = recent_ms(c, random);
+    if (random_below(random, 8) == 0)
+        query->processed_from_ms = recent_ms(c, random);
+    if (random_below(random, 8) == 0)
+        query->processed_to_ms = recent_ms(c, random);
+}
+
 static struct message_query random_query(const struct comparison *c,
                                          uint64_t *random)
 {
@@ -597,6 +616,7 @@ static struct message_query random_query(const struct comparison *c,
     if (query.topic_id + query.publisher_id != 0 &&
         random_below(random, 4) == 0)
         query.key = fixture_key_text((int)random_below(random, FIXTURE_KEYS));
+    random_times(c, random, &query);
     return query;
 }
 
@@ -605,22 +625,23 @@ static bool list_equal(const struct comparison *c, uint64_t *random)
 {
     struct error error = {0};
     struct message_query query = random_query(c, random);
-    uint64_t at = UINT64_MAX;
-    for (int page = 0; page < 5; page++) {
+    struct search_place at = {.ms = UINT64_MAX, .id = UINT64_MAX};
+    int pages = message_query_by_processed(&query) ? 2 : 5;
+    for (int page = 0; page < pages; page++) {
         struct message_page got;
         must(query_messages(c->view, &query, c->arena, &got, &error), &error);
         for (uint32_t i = 0; i < got.count; i++) {
             uint64_t id = 0;
             at = naive_list_next(c->naive, &query, at, &id);
-            SAME("listed", query.publisher_id, at, got.messages[i].message.id,
-                 id);
+            SAME("listed", query.publisher_id, at.id,
+                 got.messages[i].message.id, id);
         }
         query.before = got.next;
-        if (got.next != 0)
+        if (got.next.id != 0)
             continue;
         uint64_t id = 0;
         naive_list_next(c->naive, &query, at, &id);
-        SAME("list end", query.publisher_id, at, 0, id);
+        SAME("list end", query.publisher_id, at.id, 0, id);
         break;
     }
     return true;

@@ -24,60 +24,98 @@ static enum delivery_state state_of(const struct naive_cell *cell)
                : states[cell->status];
 }
 
-static bool delivery_asked(const struct naive *naive,
-                           const struct message_query *query,
-                           const struct naive_message *message, uint32_t id)
+/* When that delivery was processed, or 1 when it was not but is not asked to
+ * have been; 0: it is not asked for. */
+static uint64_t delivery_asked(const struct naive *naive,
+                               const struct message_query *query,
+                               const struct naive_message *message, uint32_t id)
 {
     const struct naive_publisher *publisher = &naive->publishers[id];
+    bool processed = message_query_by_processed(query);
     if (!publisher->exists || publisher->topic_id != message->topic_id ||
         (query->publisher_id != 0 && query->publisher_id != id))
-        return false;
+        return 0;
     if (message->position == 0)
-        return query->any_state || query->state == DELIVERY_SCHEDULED;
-    return naive_wants(naive, id, message->position) &&
-           (query->any_state ||
-            state_of(&publisher->cells[message->position]) == query->state);
+        return !processed &&
+               (query->any_state || query->state == DELIVERY_SCHEDULED);
+    const struct naive_cell *cell = &publisher->cells[message->position];
+    if (!naive_wants(naive, id, message->position) ||
+        (!query->any_state && state_of(cell) != query->state))
+        return 0;
+    if (!processed)
+        return 1;
+    bool settled =
+        cell->status == NAIVE_DELIVERED || cell->status == NAIVE_DEAD ||
+        cell->status == NAIVE_AMBIGUOUS || cell->status == NAIVE_DISCARDED;
+    return settled && cell->since_ms >= query->processed_from_ms &&
+                   (query->processed_to_ms == 0 ||
+                    cell->since_ms <= query->processed_to_ms)
+               ? cell->since_ms
+               : 0;
 }
 
-static bool asked(const struct naive *naive, const struct message_query *query,
-                  const struct naive_message *message)
+static uint64_t asked(const struct naive *naive,
+                      const struct message_query *query,
+                      const struct naive_message *message)
 {
+    uint64_t latest = 0;
     if (message->topic_id == 0 || message->gone ||
         (query->topic_id != 0 && message->topic_id != query->topic_id) ||
+        message->received_ms < query->received_from_ms ||
+        (query->received_to_ms != 0 &&
+         message->received_ms > query->received_to_ms) ||
         (query->key.length > 0 && message->key != key_hash(query->key)))
-        return false;
-    if (query->publisher_id == 0 && query->any_state)
-        return true;
+        return 0;
+    if (query->publisher_id == 0 && query->any_state &&
+        !message_query_by_processed(query))
+        return 1;
     if (!query->any_state && query->state == DELIVERY_SCHEDULED)
-        return message->position == 0 &&
+        return message->position == 0 && !message_query_by_processed(query) &&
                (query->publisher_id == 0 ||
                 naive->publishers[query->publisher_id].topic_id ==
                     message->topic_id);
-    for (uint32_t id = 1; id <= naive->publisher_count; id++)
-        if (delivery_asked(naive, query, message, id))
-            return true;
-    return false;
+    for (uint32_t id = 1; id <= naive->publisher_count; id++) {
+        uint64_t ms = delivery_asked(naive, query, message, id);
+        latest = ms > latest ? ms : latest;
+    }
+    return latest;
 }
 
-uint64_t naive_list_next(const struct naive *naive,
-                         const struct message_query *query, uint64_t before,
-                         uint64_t *ret_id)
+static struct search_place place_of(const struct naive *naive,
+                                    const struct message_query *query,
+                                    uint64_t id)
 {
-    bool by_id = query->topic_id == 0 && query->publisher_id == 0;
-    if (before > naive->sequence + 1)
-        before = naive->sequence + 1;
-    for (uint64_t n = before - 1; n > 0; n--) {
-        uint64_t id = by_id ? n : naive->at[n];
-        /* What has no position stands at its id. */
-        if (!by_id && id == 0 && naive->messages[n].topic_id != 0 &&
-            naive->messages[n].position == 0)
-            id = n;
-        if (id != 0 && asked(naive, query, &naive->messages[id])) {
-            *ret_id = id;
-            return n;
-        }
+    const struct naive_message *message = &naive->messages[id];
+    uint64_t ms = asked(naive, query, message);
+    if (ms == 0)
+        return (struct search_place){0};
+    return message_query_by_processed(query)
+               ? (struct search_place){.ms = ms, .id = message->position}
+               : (struct search_place){.id = id};
+}
+
+static bool is_below(struct search_place a, struct search_place b)
+{
+    return a.ms != b.ms ? a.ms < b.ms : a.id < b.id;
+}
+
+struct search_place naive_list_next(const struct naive *naive,
+                                    const struct message_query *query,
+                                    struct search_place before,
+                                    uint64_t *ret_id)
+{
+    struct search_place highest = {0};
+    for (uint64_t id = naive->sequence; id > 0; id--) {
+        struct search_place place = place_of(naive, query, id);
+        if (place.id == 0 || !is_below(place, before) ||
+            !is_below(highest, place))
+            continue;
+        highest = place;
+        *ret_id = id;
+        if (place.ms == 0)
+            break; /* The others are below. */
     }
-    return 0;
+    return highest;
 }
 
 /* ---- Explain ---- */
