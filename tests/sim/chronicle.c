@@ -1,8 +1,8 @@
 #include "chronicle.h"
 
 #include "base/memory.h"
+#include "chronicle_inside.h"
 #include "trace.h"
-#include "world.h"
 
 #include <stdlib.h>
 

@@ -125,12 +125,6 @@ void chronicle_applied(struct chronicle *chronicle, struct node *node,
 /* A leader proposes a command about deliveries. */
 void chronicle_proposed(struct chronicle *chronicle, const struct node *node,
                         const struct command *command);
-/* A command was applied, about publishers or their deliveries
- * (chronicle_delivery.c). */
-void chronicle_tell_delivery(struct world *world, const struct command *command,
-                             const struct command_result *result,
-                             const struct entry *entry, struct arena *arena);
-
 /* The terms that held once this entry was applied; those of the first entry
  * for what is older. */
 const struct terms *chronicle_terms(const struct chronicle_publisher *publisher,
