@@ -77,6 +77,7 @@ int data_dir_open(const char *path, struct data_dir *ret_dir,
     struct data_dir dir = {0};
     snprintf(dir.log, sizeof dir.log, "%.4000s/log", path);
     snprintf(dir.store, sizeof dir.store, "%.4000s/store", path);
+    snprintf(dir.index, sizeof dir.index, "%.4000s/index", path);
     int rc = make_path(path, error);
     if (rc == 0)
         rc = take_lock(path, &dir, error);

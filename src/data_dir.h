@@ -3,6 +3,7 @@
  *     DIR/lock     held by the running process
  *     DIR/log/     the replicated log and the vote
  *     DIR/store/   the LMDB environment
+ *     DIR/index/   what searches are led by; may be deleted while nothing runs
  *
  * Thread: main. */
 #ifndef POSTOFFICE_DATA_DIR_H
@@ -16,6 +17,7 @@ struct data_dir {
     int lock; /* A descriptor + 1; 0: none. */
     char log[PATH_MAX];
     char store[PATH_MAX];
+    char index[PATH_MAX];
 };
 
 /* Creates what is missing (synced) and takes the lock. ERR_LOCKED with words

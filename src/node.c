@@ -13,6 +13,7 @@
 #include "gateway.h"
 #include "handover.h"
 #include "http/server.h"
+#include "indexer.h"
 #include "proposer.h"
 #include "raft/cluster.h"
 #include "reads.h"
@@ -31,6 +32,10 @@
 
 enum {
     READER_THREADS = 4,
+    /* Searches take second place behind publishing and delivery: against one
+     * thread at work, each has a tenth of a core. */
+    SEARCH_THREADS = 2,
+    SEARCH_NICENESS = 10,
     HTTP_GRACE_MS = 2000, /* For requests under way when the API closes. */
     /* File descriptors that are not for targets and clients. */
     DESCRIPTORS_RESERVED = 128,
@@ -47,6 +52,9 @@ struct node {
     struct store_watch watch;
     struct clock_watch clock_watch;
     struct reads *reads;
+    struct reads *searches;
+    struct index *index; /* NULL: it could not be opened. */
+    struct indexer *indexer;
     struct cluster *cluster;
     struct catalog *catalog;
     struct token_book *tokens;
@@ -261,6 +269,7 @@ static void on_dispatcher_closed(void *context)
     node->dispatcher = NULL;
     resolver_close(node->resolver, on_resolver_closed, node);
     reads_close(node->reads, on_reads_closed, node);
+    reads_close(node->searches, on_reads_closed, node);
     uv_close((uv_handle_t *)&node->applied, on_handles_closed);
     for (unsigned i = 0; i < 3; i++)
         uv_close((uv_handle_t *)&node->signals[i], on_handles_closed);
@@ -297,6 +306,8 @@ static void on_cluster_closed(void *context)
         die("store", &failure);
     take_applied(node);
     reads_stop(node->reads);
+    reads_stop(node->searches);
+    indexer_stop(node->indexer);
     handover_close(node->handover, on_handover_closed, node);
 }
 
@@ -497,6 +508,21 @@ static void report(void *context, struct peer_report *ret_report)
     service_report(node->service, ret_report);
 }
 
+/* Searches do without it, if they must. */
+static void open_index(struct node *node)
+{
+    struct error error = {0};
+    const struct settings *settings = node->settings;
+    int rc = index_open(node->dir.index, settings->max_store_bytes,
+                        &node->index, &error);
+    if (rc == 0)
+        node->indexer = indexer_start(node->index, node->store, node->dir.index,
+                                      settings->min_free_bytes);
+    else
+        LOG_WARN("index", "searches look at each message",
+                 FIELD_TEXT("error", error.text));
+}
+
 static void make_parts(struct node *node)
 {
     node->proposer = proposer_new();
@@ -505,7 +531,10 @@ static void make_parts(struct node *node)
     node->gateway =
         gateway_new(&node->loop, node->settings->node_id, report, node);
     node->reads =
-        reads_new(&node->loop, node->store, node->writer, READER_THREADS);
+        reads_new(&node->loop, node->store, node->writer, READER_THREADS, 0);
+    node->searches = reads_new(&node->loop, node->store, node->writer,
+                               SEARCH_THREADS, SEARCH_NICENESS);
+    open_index(node);
 }
 
 static void make_service(struct node *node)
@@ -545,6 +574,8 @@ static void make_service(struct node *node)
         .catalog = node->catalog,
         .proposer = node->proposer,
         .reads = node->reads,
+        .searches = node->searches,
+        .index = node->index,
         .writer = node->writer,
         .dispatcher = node->dispatcher,
         .cluster = node->cluster,
@@ -577,6 +608,7 @@ static void free_parts(struct node *node)
     catalog_free(node->catalog);
     token_book_free(node->tokens);
     writer_free(node->writer);
+    index_close(node->index);
     store_close(node->store);
     data_dir_close(&node->dir);
 }

@@ -43,13 +43,14 @@ static void wake(void *context)
 }
 
 struct reads *reads_new(uv_loop_t *loop, struct store *store,
-                        struct writer *writer, unsigned threads)
+                        struct writer *writer, unsigned threads, int niceness)
 {
     struct reads *reads = memory_new_zeroed(1, sizeof *reads);
     reads->returned_last = &reads->returned;
     uv_async_init(loop, &reads->async, on_async);
     reads->async.data = reads;
-    reads->readers = readers_start(store, writer, threads, wake, reads);
+    reads->readers =
+        readers_start(store, writer, threads, niceness, wake, reads);
     return reads;
 }
 

@@ -10,8 +10,9 @@
 
 struct reads;
 
+/* `niceness`: of the threads, against the others of the process. */
 struct reads *reads_new(uv_loop_t *loop, struct store *store,
-                        struct writer *writer, unsigned threads);
+                        struct writer *writer, unsigned threads, int niceness);
 
 /* job->run, job->done and job->waiter.index are set. When too many are under
  * way, the job comes back with ERR_BUSY and has not run. */

@@ -22,6 +22,8 @@ struct service_parts {
     struct catalog *catalog;
     struct proposer *proposer;
     struct reads *reads;
+    struct reads *searches; /* A pool of their own: some take long. */
+    struct index *index;
     struct writer *writer;
     struct dispatcher *dispatcher;
     struct cluster *cluster;

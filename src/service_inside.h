@@ -46,6 +46,7 @@ struct service_read {
     struct service *service;
     uint64_t ticket;
     enum backend_consistency consistency;
+    struct reads *pool; /* That runs it. */
     /* On a thread of the pool: fills `result`, from the arena of the job. */
     int (*query)(struct service_read *read, struct view *view,
                  struct error *error);

@@ -30,8 +30,8 @@ static int run_list(struct service_read *read, struct view *view,
 {
     struct message_page page;
     read->search.deadline_us = clock_us() + BOUND_SEARCH_MS * 1000u;
-    int rc =
-        query_messages(view, &read->search, &read->job.arena, &page, error);
+    int rc = query_messages(view, read->service->parts.index, &read->search,
+                            &read->job.arena, &page, error);
     read->result.messages = page.messages;
     read->result.count = page.count;
     read->result.next = page.next;
@@ -84,6 +84,7 @@ void service_message_list(void *context, uint64_t ticket,
         return;
     }
     read->missing = "publisher";
+    read->pool = service->parts.searches;
     read->search =
         search_of(search, topic == NULL ? 0 : topic->id, &read->kept);
     service_read_submit(read, consistency);

@@ -117,6 +117,7 @@ struct service_read *service_read_new(struct service *service, uint64_t ticket,
     read->service = service;
     read->ticket = ticket;
     read->query = query;
+    read->pool = service->parts.reads;
     read->now_ms = clock_wall_ms();
     read->job.run = run;
     read->job.done = done;
@@ -135,7 +136,7 @@ void service_read_submit(struct service_read *read,
     if (consistency == BACKEND_LOCAL)
         read->job.waiter.index = 0;
     if (consistency == BACKEND_LOCAL || leads) {
-        reads_submit(service->parts.reads, &read->job);
+        reads_submit(read->pool, &read->job);
         return;
     }
     read->result.code = ERR_UNAVAILABLE;

@@ -37,7 +37,9 @@ enum {
 struct environment {
     MDB_env *env;
     uint64_t relieved_bytes; /* The file's start, dropped from the cache. */
-    MDB_dbi databases[DATABASE_COUNT];
+    MDB_dbi databases[DATABASE_NUMBERS];
+    int first; /* Those that are in it. */
+    int end;
 };
 
 int environment_error(struct error *error, int lmdb_code, const char *words)
@@ -124,7 +126,7 @@ static int file_fill(MDB_env *env, struct error *error)
 static int databases_open(struct environment *environment, MDB_txn *txn,
                           unsigned flags)
 {
-    for (int i = 0; i < DATABASE_COUNT; i++) {
+    for (int i = environment->first; i < environment->end; i++) {
         int rc = mdb_dbi_open(txn, database_name((enum database)i), flags,
                               &environment->databases[i]);
         if (rc != 0)
@@ -161,15 +163,18 @@ static int databases_find_or_make(struct environment *environment,
 /* ---- The environment ---- */
 
 static int env_open(struct environment *environment, const char *directory,
-                    uint64_t map_bytes, struct error *error)
+                    const struct environment_options *options,
+                    struct error *error)
 {
+    uint64_t map_bytes = options->map_bytes;
     uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
     int rc = mdb_env_create(&environment->env);
     if (rc == 0)
         rc = mdb_env_set_mapsize(environment->env,
                                  map_bytes - map_bytes % page_bytes);
     if (rc == 0)
-        rc = mdb_env_set_maxdbs(environment->env, DATABASE_COUNT);
+        rc = mdb_env_set_maxdbs(environment->env,
+                                (MDB_dbi)(options->end - options->first));
     if (rc == 0)
         rc = mdb_env_set_maxreaders(environment->env, READERS_MAX);
     /* NOTLS: a view may move from thread to thread. NOMETASYNC: a commit syncs
@@ -178,7 +183,9 @@ static int env_open(struct environment *environment, const char *directory,
      * disk, not two, and makes the one before it durable. */
     if (rc == 0)
         rc = mdb_env_open(environment->env, directory,
-                          MDB_NOTLS | MDB_NOMETASYNC, FILE_MODE);
+                          options->unsynced ? MDB_NOTLS | MDB_NOSYNC
+                                            : MDB_NOTLS | MDB_NOMETASYNC,
+                          FILE_MODE);
     return rc == 0 ? 0 : environment_error(error, rc, "open environment");
 }
 
@@ -188,14 +195,17 @@ int environment_sync(struct environment *environment, struct error *error)
     return rc == 0 ? 0 : environment_error(error, rc, "sync the environment");
 }
 
-int environment_open(const char *directory, uint64_t map_bytes,
+int environment_open(const char *directory,
+                     const struct environment_options *options,
                      struct environment **ret_environment, struct error *error)
 {
     struct environment *environment = memory_new_zeroed(1, sizeof *environment);
+    environment->first = options->first;
+    environment->end = options->end;
     int dead_readers;
     int rc = directory_make(directory, error);
     if (rc == 0)
-        rc = env_open(environment, directory, map_bytes, error);
+        rc = env_open(environment, directory, options, error);
     if (rc == 0)
         rc = file_fill(environment->env, error);
     if (rc == 0) {
@@ -206,7 +216,7 @@ int environment_open(const char *directory, uint64_t map_bytes,
         rc = directory_sync(directory, error);
     if (rc != 0) {
         environment_close(environment);
-        return error_wrap(error, rc, "store in %s", directory);
+        return error_wrap(error, rc, "environment in %s", directory);
     }
     *ret_environment = environment;
     return 0;

@@ -17,10 +17,19 @@ struct MDB_txn;
 struct environment;
 struct settlements;
 
+struct environment_options {
+    uint64_t map_bytes; /* The largest size that it may reach. */
+    int first;          /* The databases in it: enum database, from here */
+    int end;            /* to below there. */
+    bool unsynced;      /* Commits are not synced: what a crash of the machine
+                         * spoils can be had again. */
+};
+
 /* Creates the directory and the files when they are missing, and syncs the
  * directory, which LMDB never does.
  * Errors: ERR_IO, ERR_NO_SPACE, ERR_CORRUPT, ERR_VERSION. */
-int environment_open(const char *directory, uint64_t map_bytes,
+int environment_open(const char *directory,
+                     const struct environment_options *options,
                      struct environment **ret_environment, struct error *error);
 /* Makes every commit durable. */
 int environment_sync(struct environment *environment, struct error *error);

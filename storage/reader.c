@@ -7,6 +7,9 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 struct readers {
     struct store *store;
@@ -16,6 +19,7 @@ struct readers {
     struct queue todo;
     struct queue done;
     unsigned under_way; /* Submitted and not taken back; the loop's. */
+    int niceness;
     unsigned thread_count;
     pthread_t threads[];
 };
@@ -35,6 +39,8 @@ static void *reader_main(void *argument)
 {
     struct readers *readers = argument;
     prctl(PR_SET_NAME, "store-reader");
+    if (readers->niceness != 0)
+        setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), readers->niceness);
     while (queue_wait(&readers->todo, 0)) {
         struct queue_item *item = queue_take_one(&readers->todo);
         if (item != NULL)
@@ -44,8 +50,8 @@ static void *reader_main(void *argument)
 }
 
 struct readers *readers_start(struct store *store, struct writer *writer,
-                              unsigned threads, void (*wake)(void *context),
-                              void *context)
+                              unsigned threads, int niceness,
+                              void (*wake)(void *context), void *context)
 {
     struct readers *readers =
         memory_new(sizeof *readers + threads * sizeof readers->threads[0]);
@@ -53,6 +59,7 @@ struct readers *readers_start(struct store *store, struct writer *writer,
                                 .writer = writer,
                                 .wake = wake,
                                 .context = context,
+                                .niceness = niceness,
                                 .thread_count = threads};
     queue_init(&readers->todo);
     queue_init(&readers->done);

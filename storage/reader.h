@@ -28,10 +28,11 @@ struct read_job {
 #define READ_JOB_OF(item)                                                      \
     ((struct read_job *)((char *)(item)-offsetof(struct read_job, link)))
 
-/* `wake` is called on a pool thread when a job is done. */
+/* `wake` is called on a pool thread when a job is done. `niceness` is that of
+ * the threads: how far others of the process come first; 0: they are equals. */
 struct readers *readers_start(struct store *store, struct writer *writer,
-                              unsigned threads, void (*wake)(void *context),
-                              void *context);
+                              unsigned threads, int niceness,
+                              void (*wake)(void *context), void *context);
 
 /* The job's run and waiter.index are set. ERR_BUSY beyond BOUND_READS under
  * way. The loop. */

@@ -194,6 +194,15 @@ int record_delete(struct transaction *transaction, enum database database,
     return rc == 0 ? 0 : lmdb_error(error, rc, database, key);
 }
 
+/* Only where nothing is counted: what goes is not looked at. */
+int record_clear(struct transaction *transaction, enum database database,
+                 struct error *error)
+{
+    assert(!database_replicated(database));
+    int rc = mdb_drop(transaction->txn, transaction->databases[database], 0);
+    return rc == 0 ? 0 : lmdb_error(error, rc, database, slice_of(NULL, 0));
+}
+
 int record_count(struct transaction *transaction, enum database database,
                  uint64_t *ret_count, struct error *error)
 {

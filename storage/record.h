@@ -30,6 +30,10 @@ int record_insert(struct transaction *transaction, enum database database,
 int record_delete(struct transaction *transaction, enum database database,
                   struct slice key, struct error *error);
 
+/* Deletes all that the database holds. */
+int record_clear(struct transaction *transaction, enum database database,
+                 struct error *error);
+
 /* How many records there are; LMDB keeps the number, nothing is walked. */
 int record_count(struct transaction *transaction, enum database database,
                  uint64_t *ret_count, struct error *error);

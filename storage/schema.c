@@ -11,10 +11,10 @@
 static const struct {
     const char *name;
     bool replicated;
-} databases[DATABASE_COUNT] = {
+} databases[DATABASE_NUMBERS] = {
 #define DATABASE_ROW(name, number, text, replicated)                           \
     [name] = {(text), (replicated)},
-    DATABASES(DATABASE_ROW)
+    DATABASES(DATABASE_ROW) INDEX_DATABASES(DATABASE_ROW)
 #undef DATABASE_ROW
 };
 

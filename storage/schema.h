@@ -76,11 +76,25 @@ enum { SCHEMA_FORMAT = 4 };
     X(DATABASE_REPLAY, 23, "replay", true)                                     \
     X(DATABASE_SCHEDULED_ID, 24, "sid", true)                                  \
     X(DATABASE_SETTLED, 25, "done", false)
+/* Of the index (index.h), an environment of its own. */
+#define INDEX_DATABASES(X)                                                     \
+    X(INDEX_META, 200, "meta", false)                                          \
+    X(INDEX_TERM, 201, "term", false)                                          \
+    X(INDEX_FIELD, 202, "field", false)
 enum database {
 #define DATABASE_ENUM(name, number, text, replicated) name = (number),
     DATABASES(DATABASE_ENUM)
 #undef DATABASE_ENUM
-        DATABASE_COUNT
+        DATABASE_COUNT,
+#define DATABASE_ENUM(name, number, text, replicated) name = (number),
+    INDEX_DATABASES(DATABASE_ENUM)
+#undef DATABASE_ENUM
+};
+
+enum {
+    INDEX_DATABASE_FIRST = 200,
+    INDEX_DATABASE_END = 203,
+    DATABASE_NUMBERS = INDEX_DATABASE_END, /* Above all of them. */
 };
 const char *database_name(enum database database);
 bool database_replicated(enum database database);

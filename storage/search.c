@@ -177,13 +177,11 @@ static void search_close(struct search *search)
     arena_close(&search->arena);
 }
 
-int query_messages(struct view *view, const struct message_query *query,
-                   struct arena *arena, struct message_page *ret_page,
-                   struct error *error)
+static int run(struct view *view, struct index_view *index,
+               const struct message_query *query, struct arena *arena,
+               struct message_page *ret_page, struct error *error)
 {
-    struct search search = {.view = view,
-                            .query = query,
-                            .streams = {.transaction = &view->transaction}};
+    struct search search = {.view = view, .index = index, .query = query};
     *ret_page = (struct message_page){
         .messages =
             arena_take(arena, query->limit * sizeof *ret_page->messages)};
@@ -200,4 +198,23 @@ int query_messages(struct view *view, const struct message_query *query,
                  : by_id(&search, arena, ret_page, error);
     search_close(&search);
     return rc;
+}
+
+int query_messages(struct view *view, struct index *index,
+                   const struct message_query *query, struct arena *arena,
+                   struct message_page *ret_page, struct error *error)
+{
+    struct index_view none = {.upto = 0};
+    struct index_view indexed = none;
+    int rc = 0;
+    if (index != NULL)
+        rc = index_view_begin(index, &indexed, error);
+    if (rc == 0)
+        rc = run(view, &indexed, query, arena, ret_page, error);
+    index_view_end(&indexed);
+    if (index == NULL || rc != ERR_CORRUPT)
+        return rc;
+    /* Be it the store that is corrupt, the second look says the same. */
+    index_damaged(index);
+    return run(view, &none, query, arena, ret_page, error);
 }

@@ -17,10 +17,18 @@
 
 #include "storage/query.h"
 
+struct index;
+
 /* An attribute, or what stands in the payload at a JSON pointer. A field's
  * value is compared by its JSON text, a string's without its quotes: as it is
  * written or decoded. */
-enum search_term_kind { SEARCH_ATTRIBUTE = 1, SEARCH_FIELD = 2 };
+enum search_term_kind {
+    SEARCH_ATTRIBUTE = 1,
+    SEARCH_FIELD = 2,
+    /* The index's own: an ordering key, and that a message was scheduled. */
+    SEARCH_KEY = 3,
+    SEARCH_LATER = 4,
+};
 struct search_term {
     enum search_term_kind kind;
     struct slice name; /* Or the pointer (RFC 6901). */
@@ -68,10 +76,12 @@ struct message_page {
     uint64_t searched_ms;
 };
 
-/* ERR_NOT_FOUND: no such topic or publisher. ERR_INVALID: a pointer that is
- * none. */
-int query_messages(struct view *view, const struct message_query *query,
-                   struct arena *arena, struct message_page *ret_page,
-                   struct error *error);
+/* `index` leads to messages more quickly; NULL: without. What it says is never
+ * taken for true, and what it lacks is looked at; a damaged one is told so and
+ * not used. ERR_NOT_FOUND: no such topic or publisher. ERR_INVALID: a pointer
+ * that is none. */
+int query_messages(struct view *view, struct index *index,
+                   const struct message_query *query, struct arena *arena,
+                   struct message_page *ret_page, struct error *error);
 
 #endif

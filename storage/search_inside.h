@@ -6,6 +6,7 @@
 #define POSTOFFICE_STORAGE_SEARCH_INSIDE_H
 
 #include "base/json_pointer.h"
+#include "storage/index_inside.h"
 #include "storage/search.h"
 #include "storage/search_stream.h"
 #include "storage/view.h"
@@ -19,6 +20,7 @@ struct search_publisher {
 
 struct search {
     struct view *view;
+    struct index_view *index;
     const struct message_query *query;
     struct arena arena; /* Of the plan. */
     uint32_t topic_id;  /* The query's, or its publisher's; 0: all. */

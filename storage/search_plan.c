@@ -1,15 +1,18 @@
 /* What a search walks. Whatever the filters, the streams of a plan hold
  * together every message that can match; and each costs its look only.
  *
+ *     a term of the index      its runs, and above what   of each topic
+ *                              is indexed all messages
  *     a state with an index    `exs`, and what is open    of each publisher
  *     scheduled                `sid`                      of each topic
  *     another state            the log, between the publishers' cursors
  *     a topic                  its log
  *     nothing of these         all messages
  *
+ * Of several terms, and a state, the one that seems to lead to the fewest.
  * Positions are ids save for what was scheduled for later. Such messages are
- * found by `sid` while they wait and by `spos` after that: these two stand
- * beside every stream of positions. */
+ * found by `sid` while they wait and by `spos` after that (the index knows
+ * those of one topic): these stand beside every stream of positions. */
 #include "storage/search_inside.h"
 
 #include "storage/blocked.h"
@@ -45,16 +48,32 @@ static int add(struct search *search, enum stream_kind kind,
         .prefix = prefix,
         .floor = floor > search->first_id ? floor : search->first_id,
         .ceiling = ceiling < search->last_id ? ceiling : search->last_id};
-    return streams_add(&search->streams, &search->arena, &stream, database,
-                       before == 0 ? UINT64_MAX : before, error);
+    struct transaction *transaction = kind == STREAM_TERM
+                                          ? &search->index->transaction
+                                          : &search->view->transaction;
+    return streams_add(&search->streams, transaction, &search->arena, &stream,
+                       database, before == 0 ? UINT64_MAX : before, error);
 }
 
 static const struct key no_prefix = {.length = 0};
 
-static int add_bodies(struct search *search, struct error *error)
+static int add_bodies(struct search *search, uint64_t floor,
+                      struct error *error)
 {
-    return add(search, STREAM_BODIES, DATABASE_MESSAGE, no_prefix, 0,
+    return add(search, STREAM_BODIES, DATABASE_MESSAGE, no_prefix, floor,
                UINT64_MAX, error);
+}
+
+/* Of each topic, as far as messages are indexed. */
+static int add_term(struct search *search, const struct scope *scope,
+                    uint64_t hash, struct error *error)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < scope->count; i++)
+        rc = add(search, STREAM_TERM, INDEX_TERM,
+                 term_key(scope->topics[i], hash), 0, search->index->upto,
+                 error);
+    return rc;
 }
 
 static int add_scheduled(struct search *search, const struct scope *scope,
@@ -67,11 +86,22 @@ static int add_scheduled(struct search *search, const struct scope *scope,
     return rc;
 }
 
-/* What was scheduled once and stands elsewhere than at its id. */
-static int add_released(struct search *search, struct error *error)
+/* What was scheduled once and stands elsewhere than at its id. `spos` has those
+ * of all topics. */
+static int add_released(struct search *search, const struct scope *scope,
+                        struct error *error)
 {
-    return add(search, STREAM_NUMBERS, DATABASE_RELEASED, no_prefix, 0,
-               UINT64_MAX, error);
+    static const struct slice none = {0};
+    uint64_t floor = 0;
+    int rc = 0;
+    if (search->topic_id != 0 && search->index->upto > 0) {
+        floor = search->index->upto + 1;
+        rc =
+            add_term(search, scope, term_hash(SEARCH_LATER, none, none), error);
+    }
+    return rc == 0 ? add(search, STREAM_NUMBERS, DATABASE_RELEASED, no_prefix,
+                         floor, UINT64_MAX, error)
+                   : rc;
 }
 
 /* ---- By state ---- */
@@ -92,12 +122,14 @@ static int add_open(struct search *search, const struct hot *hot,
                             .floor = search->first_id,
                             .ceiling = search->last_id,
                             .hot = hot};
-    return streams_add(&search->streams, &search->arena, &stream, DATABASE_HOT,
+    return streams_add(&search->streams, &search->view->transaction,
+                       &search->arena, &stream, DATABASE_HOT,
                        before == 0 ? UINT64_MAX : before, error);
 }
 
 /* A retry that is open is not indexed. */
-static int add_state(struct search *search, struct error *error)
+static int add_state(struct search *search, const struct scope *scope,
+                     struct error *error)
 {
     enum delivery_state state = search->query->state;
     int rc = 0;
@@ -110,7 +142,7 @@ static int add_state(struct search *search, struct error *error)
         if (rc == 0 && state == DELIVERY_RETRYING)
             rc = add_open(search, &publisher->hot, error);
     }
-    return rc == 0 ? add_released(search, error) : rc;
+    return rc == 0 ? add_released(search, scope, error) : rc;
 }
 
 /* ---- By topic ---- */
@@ -182,22 +214,166 @@ static int add_logs(struct search *search, const struct scope *scope,
     }
     if (rc == 0 && search->query->any_state)
         rc = add_scheduled(search, scope, error);
-    return rc == 0 ? add_released(search, error) : rc;
+    return rc == 0 ? add_released(search, scope, error) : rc;
+}
+
+/* ---- By term ---- */
+
+/* The runs that a guess looks at. */
+enum { GUESS_RUNS = 3 };
+
+/* About how many of a topic's messages have the term, by its newest runs. */
+static int guess_topic(struct search *search, uint32_t topic_id, uint64_t hash,
+                       double *guess, struct error *error)
+{
+    struct cursor cursor = {0};
+    struct key prefix = term_key(topic_id, hash);
+    struct key end = prefix;
+    uint64_t upto = search->index->upto;
+    uint64_t count = 0;
+    uint64_t first = 0;
+    uint32_t runs = 0;
+    key_u64(&end, UINT64_MAX);
+    int rc =
+        cursor_open(&search->index->transaction, INDEX_TERM, &cursor, error);
+    if (rc == 0)
+        rc = cursor_seek_back(&cursor, key_slice(&end), error);
+    while (rc == 0 && cursor_within(&cursor, key_slice(&prefix)) &&
+           runs < GUESS_RUNS) {
+        struct term_run run;
+        first = get_key_u64(cursor.key.data + prefix.length);
+        if (term_run_decode(first, cursor.content, &run) != 0)
+            rc = record_error(error, ERR_CORRUPT, INDEX_TERM, cursor.key);
+        else
+            rc = cursor_previous(&cursor, error);
+        count += run.count;
+        runs++;
+    }
+    cursor_close(&cursor);
+    *guess += runs < GUESS_RUNS
+                  ? (double)count
+                  : (double)count * (double)upto / (double)(upto - first + 1);
+    return rc == ERR_END ? 0 : rc;
+}
+
+static int consider(struct search *search, const struct scope *scope,
+                    uint64_t hash, double *best, uint64_t *ret_hash,
+                    struct error *error)
+{
+    double guess = 0;
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < scope->count && guess < *best; i++)
+        rc = guess_topic(search, scope->topics[i], hash, &guess, error);
+    if (rc == 0 && guess < *best) {
+        *best = guess;
+        *ret_hash = hash;
+    }
+    return rc;
+}
+
+static int has_field(struct search *search, const struct scope *scope,
+                     struct slice pointer, bool *ret_has, struct error *error)
+{
+    int rc = 0;
+    *ret_has = true;
+    for (uint32_t i = 0; rc == 0 && *ret_has && i < scope->count; i++)
+        rc = index_has_field(search->index, scope->topics[i], pointer, ret_has,
+                             error);
+    return rc;
+}
+
+/* The term that leads to fewer than `best`, which it lowers. */
+static int find_term(struct search *search, const struct scope *scope,
+                     double *best, uint64_t *ret_hash, struct error *error)
+{
+    static const struct slice none = {0};
+    const struct message_query *query = search->query;
+    int rc = 0;
+    if (search->index->upto == 0 || scope->too_many)
+        return 0;
+    if (query->key.length > 0)
+        rc = consider(search, scope, term_hash(SEARCH_KEY, none, query->key),
+                      best, ret_hash, error);
+    for (uint32_t i = 0; rc == 0 && i < query->term_count; i++) {
+        const struct search_term *term = &query->terms[i];
+        bool has = true;
+        if (term->kind == SEARCH_FIELD)
+            rc = has_field(search, scope, term->name, &has, error);
+        if (rc == 0 && has)
+            rc = consider(search, scope,
+                          term_hash(term->kind, term->name, term->value), best,
+                          ret_hash, error);
+    }
+    return rc;
+}
+
+/* What is not indexed yet, of one topic or all. */
+static int add_tail(struct search *search, const struct scope *scope,
+                    struct error *error)
+{
+    uint64_t floor = search->index->upto + 1;
+    if (search->topic_id == 0)
+        return add_bodies(search, floor, error);
+    int rc = add(search, STREAM_LOG, DATABASE_LOG, key_of_u32(search->topic_id),
+                 floor, UINT64_MAX, error);
+    if (rc == 0)
+        rc = add_scheduled(search, scope, error);
+    return rc == 0 ? add(search, STREAM_NUMBERS, DATABASE_RELEASED, no_prefix,
+                         floor, UINT64_MAX, error)
+                   : rc;
+}
+
+/* ---- The plan ---- */
+
+static uint64_t in_state(const struct search *search)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < search->publisher_count; i++) {
+        const struct hot *hot = &search->publishers[i].hot;
+        switch (search->query->state) {
+        case DELIVERY_RETRYING:
+            count += hot->retrying + hot->open_count;
+            break;
+        case DELIVERY_DEAD:
+            count += hot->dead;
+            break;
+        case DELIVERY_AMBIGUOUS:
+            count += hot->ambiguous;
+            break;
+        default:
+            count += hot->discarded;
+        }
+    }
+    return count;
+}
+
+static int plan_rest(struct search *search, const struct scope *scope,
+                     struct error *error)
+{
+    const struct message_query *query = search->query;
+    if (has_index(query))
+        return add_state(search, scope, error);
+    if (scope->too_many ||
+        (search->topic_id == 0 && !search_asks_deliveries(query)))
+        return add_bodies(search, 0, error);
+    if (!query->any_state && query->state == DELIVERY_SCHEDULED)
+        return add_scheduled(search, scope, error);
+    return add_logs(search, scope, error);
 }
 
 int search_plan(struct search *search, struct error *error)
 {
-    const struct message_query *query = search->query;
     struct scope scope;
+    uint64_t hash = 0;
+    double most = has_index(search->query) ? (double)in_state(search) : 1e300;
+    double best = most;
     int rc = scope_find(search, &scope, error);
+    if (rc == 0)
+        rc = find_term(search, &scope, &best, &hash, error);
     if (rc != 0)
         return rc;
-    if (has_index(query))
-        return add_state(search, error);
-    if (scope.too_many ||
-        (search->topic_id == 0 && !search_asks_deliveries(query)))
-        return add_bodies(search, error);
-    if (!query->any_state && query->state == DELIVERY_SCHEDULED)
-        return add_scheduled(search, &scope, error);
-    return add_logs(search, &scope, error);
+    if (best >= most)
+        return plan_rest(search, &scope, error);
+    rc = add_term(search, &scope, hash, error);
+    return rc == 0 ? add_tail(search, &scope, error) : rc;
 }

@@ -26,6 +26,9 @@ static int seek_below(struct stream *stream, uint64_t before,
 
 static int run_decode(struct stream *stream, uint64_t first)
 {
+    if (stream->kind == STREAM_TERM)
+        return term_run_decode(first, stream->cursor.content,
+                               &stream->run.term);
     return stream->kind == STREAM_LOG
                ? log_run_decode(first, stream->cursor.content, &stream->run.log)
                : message_run_decode(stream->cursor.content,
@@ -87,6 +90,15 @@ static int log_step(struct stream *stream, uint64_t before, struct error *error)
     return 0;
 }
 
+static int term_step(struct stream *stream, uint64_t before,
+                     struct error *error)
+{
+    int rc = run_below(stream, before, error);
+    if (rc == 0)
+        stream->number = term_run_below(&stream->run.term, before);
+    return rc;
+}
+
 static int open_step(struct stream *stream, uint64_t before)
 {
     for (uint32_t i = stream->hot->open_count; i > 0; i--)
@@ -109,6 +121,8 @@ static int kind_step(struct stream *stream, uint64_t before,
         return seek_below(stream, before, &stream->number, error);
     case STREAM_OPEN:
         return open_step(stream, before);
+    case STREAM_TERM:
+        return term_step(stream, before, error);
     }
     return ERR_END;
 }
@@ -178,9 +192,9 @@ static void make_room(struct streams *streams, struct arena *arena)
     streams->capacity = capacity;
 }
 
-int streams_add(struct streams *streams, struct arena *arena,
-                const struct stream *stream, enum database database,
-                uint64_t before, struct error *error)
+int streams_add(struct streams *streams, struct transaction *transaction,
+                struct arena *arena, const struct stream *stream,
+                enum database database, uint64_t before, struct error *error)
 {
     if (stream->floor > stream->ceiling)
         return 0;
@@ -188,7 +202,7 @@ int streams_add(struct streams *streams, struct arena *arena,
     int rc = 0;
     *kept = *stream;
     if (kept->kind != STREAM_OPEN)
-        rc = cursor_open(streams->transaction, database, &kept->cursor, error);
+        rc = cursor_open(transaction, database, &kept->cursor, error);
     if (rc == 0)
         rc = stream_step(kept, before, error);
     if (rc != 0 || kept->number == 0) {

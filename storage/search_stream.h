@@ -14,12 +14,14 @@
 #include "storage/hot.h"
 #include "storage/record.h"
 #include "storage/run.h"
+#include "storage/search_term.h"
 
 enum stream_kind {
     STREAM_BODIES,  /* All messages. */
     STREAM_LOG,     /* Positions of a topic; the prefix names it. */
     STREAM_NUMBERS, /* Keys that end with the number, behind the prefix. */
     STREAM_OPEN,    /* What a publisher has open. */
+    STREAM_TERM,    /* Runs of the index's; the prefix is the term. */
 };
 
 struct stream {
@@ -34,23 +36,24 @@ struct stream {
     union {
         struct message_run messages;
         struct log_run log;
+        struct term_run term;
     } run;
     const struct hot *hot;
 };
 
 /* Streams merged: a heap, the highest number on top. */
 struct streams {
-    struct transaction *transaction;
     struct stream **heap; /* In the arena, like the streams. */
     uint32_t count;
     uint32_t capacity;
 };
 
 /* Adds one that goes from `before` down; its members from `kind` to `prefix`
- * are set, and `hot` for what is open. Nothing in it: it is not kept. */
-int streams_add(struct streams *streams, struct arena *arena,
-                const struct stream *stream, enum database database,
-                uint64_t before, struct error *error);
+ * are set, and `hot` for what is open. The transaction is the store's or the
+ * index's. Nothing in it: it is not kept. */
+int streams_add(struct streams *streams, struct transaction *transaction,
+                struct arena *arena, const struct stream *stream,
+                enum database database, uint64_t before, struct error *error);
 /* NULL: all are at their end. */
 static inline const struct stream *streams_top(const struct streams *streams)
 {

@@ -138,8 +138,10 @@ int store_open(const char *directory, const struct store_options *options,
     store->idempotency_keys_max = options->idempotency_keys_max != 0
                                       ? options->idempotency_keys_max
                                       : BOUND_IDEMPOTENCY_KEYS;
-    int rc = environment_open(directory, options->map_bytes,
-                              &store->environment, error);
+    struct environment_options environment = {.map_bytes = options->map_bytes,
+                                              .end = DATABASE_COUNT};
+    int rc =
+        environment_open(directory, &environment, &store->environment, error);
     if (rc == 0) {
         rc = load(store, error);
         if (rc == ERR_NOT_FOUND)

@@ -4,12 +4,14 @@ messages; pages while messages arrive; words for what is out of form."""
 import itertools
 import json
 import random
+import shutil
 import threading
 from urllib.parse import quote
 
 import pytest
 
 from cluster import Cluster
+from node import wait_until
 from receiver import Reply, fail, ok
 from test_message_list import walk
 from test_rules import assert_problem
@@ -202,6 +204,22 @@ def test_what_changed_is_found_as_it_is(node, receiver):
     assert walk(node, always + "&state=dead")[0] == [third, second]
     died = node.message(second)["deliveries"][0]["processed_at"]
     assert first not in walk(node, f"processed_to={died}")[0]
+
+
+@pytest.mark.parametrize("harm", ["killed", "gone", "garbage"])
+def test_the_index_comes_again(node, harm):
+    node.topic(indexed_fields=["/n"])
+    ids = node.publish_many({"n": n % 3} for n in range(90))
+    index = node.directory / "index"
+    wait_until(lambda: (index / "data.mdb").stat().st_size > 0, "there is an index")
+    node.kill()
+    if harm == "gone":
+        shutil.rmtree(index)
+    if harm == "garbage":
+        (index / "data.mdb").write_bytes(b"\xa5" * 16384)
+    node.start()
+    more = node.publish_many({"n": n % 3} for n in range(9))
+    assert walk(node, "field./n=1", limit=50)[0] == (ids + more)[1::3][::-1]
 
 
 def test_any_node_finds_what_was_acknowledged(request, receiver):
