@@ -2,6 +2,7 @@
 
 #include "base/bounds.h"
 #include "base/memory.h"
+#include "breaker.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -44,6 +45,31 @@ LINE_FUNCTIONS(ready, next_ready, is_ready)
 LINE_FUNCTIONS(hungry, next_hungry, is_hungry)
 LINE_FUNCTIONS(starved, next_starved, is_starved)
 
+static struct line *starved_line(struct scheduler *scheduler,
+                                 const struct member *member)
+{
+    return member->starved_proven ? &scheduler->starved_proven
+                                  : &scheduler->starved;
+}
+
+static void starve(struct scheduler *scheduler, struct member *member)
+{
+    if (!member->is_starved)
+        member->starved_proven = member->proven;
+    starved_push(starved_line(scheduler, member), member);
+}
+
+/* A place is free: the first of each line may try. */
+static void feed_starved(struct scheduler *scheduler)
+{
+    struct member *proven = starved_pop(&scheduler->starved_proven);
+    struct member *other = starved_pop(&scheduler->starved);
+    if (proven != NULL)
+        ready_push(&scheduler->ready, proven);
+    if (other != NULL)
+        ready_push(&scheduler->ready, other);
+}
+
 void scheduler_ready(struct scheduler *scheduler, struct member *member)
 {
     ready_push(&scheduler->ready, member);
@@ -65,6 +91,7 @@ struct scheduler *scheduler_new(const struct scheduler_port *port,
     recent_init(&scheduler->recent, BOUND_RECENT_BYTES);
     line_init(&scheduler->ready);
     line_init(&scheduler->starved);
+    line_init(&scheduler->starved_proven);
     return scheduler;
 }
 
@@ -163,7 +190,7 @@ void scheduler_remove(struct scheduler *scheduler, uint32_t publisher_id)
         count_active(scheduler, member, false);
     ready_remove(&scheduler->ready, member);
     hungry_remove(&lane->hungry, member);
-    starved_remove(&scheduler->starved, member);
+    starved_remove(starved_line(scheduler, member), member);
     agenda_set(&scheduler->agenda, &member->agenda, 0);
     struct member **place = &lane->members;
     while (*place != member)
@@ -315,9 +342,8 @@ enum trouble_news scheduler_answered(struct scheduler *scheduler,
     scheduler->sends--;
     pipeline_answered(member->pipeline, token, attempt, now_ms);
     ready_push(&scheduler->ready, member);
-    struct member *starved = starved_pop(&scheduler->starved);
-    if (starved != NULL)
-        ready_push(&scheduler->ready, starved);
+    member->proven = !breaker_is_outage(attempt->class);
+    feed_starved(scheduler);
     return trouble_note(&member->trouble, attempt, now_ms);
 }
 
@@ -398,18 +424,21 @@ static void propose_all(struct scheduler *scheduler, struct member *member,
     tell(scheduler, member, effects, now_ms);
 }
 
-/* Below half of the common bound everybody may use their whole window;
- * above it, an equal share, and one at least, so that many hanging targets
- * never keep the others from being served. */
+/* Below half of the common bound everybody may use their whole window; above
+ * it, an equal share, and one at least. The last quarter is for those alone
+ * whose targets have answered last time: targets that hang keep their places
+ * for as long as a request may take, and there may be more of them than
+ * places. */
 static bool may_send(const struct scheduler *scheduler,
                      const struct member *member)
 {
-    if (scheduler->sends >= scheduler->sends_max)
+    uint32_t most = scheduler->sends_max;
+    uint32_t used = scheduler->sends;
+    if (used >= most || (used >= most - most / 4 && !member->proven))
         return false;
-    if (scheduler->sends < scheduler->sends_max / 2 || member->sends == 0)
+    if (used < most / 2 || member->sends == 0)
         return true;
-    uint32_t share = scheduler->sends_max / (2 * (scheduler->active + 1));
-    return member->sends < share;
+    return member->sends < most / (2 * (scheduler->active + 1));
 }
 
 static void send_ready(struct scheduler *scheduler, struct member *member,
@@ -418,7 +447,7 @@ static void send_ready(struct scheduler *scheduler, struct member *member,
     struct dispatch dispatch;
     for (;;) {
         if (!may_send(scheduler, member)) {
-            starved_push(&scheduler->starved, member);
+            starve(scheduler, member);
             return;
         }
         if (!pipeline_dispatch(member->pipeline, now_ms, &dispatch))

@@ -44,7 +44,9 @@ struct member {
     struct trouble trouble;
     bool is_ready;   /* In the line of those to step. */
     bool is_hungry;  /* In its lane's line. */
-    bool is_starved; /* Has something to send beyond the common bound. */
+    bool is_starved; /* Has something to send beyond the common bound, ... */
+    bool starved_proven; /* ... and stands in the line of the proven. */
+    bool proven;         /* Its target answered last time. */
     bool paused;
     uint32_t sends;
 };
@@ -55,7 +57,8 @@ struct scheduler {
     struct table members;
     struct recent recent;
     struct line ready;
-    struct line starved;
+    struct line starved;        /* Those who wait for a place, ... */
+    struct line starved_proven; /* ... and those whose targets answer. */
     struct agenda agenda;
     struct agenda_item retry; /* When the port was not ready. */
     struct releases releases;

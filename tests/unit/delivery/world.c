@@ -194,7 +194,7 @@ static void new_scheduler(struct world *world)
                                   .read = port_read,
                                   .send = port_send,
                                   .wake = port_wake};
-    world->scheduler = scheduler_new(&port, 1000, world->random);
+    world->scheduler = scheduler_new(&port, world->sends_max, world->random);
     world->wake_ms = 0;
     memset(world->open, 0, sizeof world->open);
     struct arena arena = {0};
@@ -401,6 +401,7 @@ static struct attempt answer(struct world *world, const struct pending *pending)
     case RECEIVER_GONE:
         return (struct attempt){.class = ATTEMPT_HTTP_4XX, .status = 410};
     case RECEIVER_SILENT:
+    case RECEIVER_HANGS:
         break;
     }
     return (struct attempt){.class = ATTEMPT_TIMEOUT};
@@ -424,16 +425,23 @@ static void finish_send(struct world *world, struct pending *pending)
                        world->now_ms);
 }
 
+static bool hangs(const struct world *world, const struct pending *pending)
+{
+    return !pending->is_read &&
+           world->receivers[pending->publisher_id] == RECEIVER_HANGS;
+}
+
 bool world_finish_one(struct world *world)
 {
     uint32_t count = 0;
     for (struct pending *p = world->pending; p != NULL; p = p->next)
-        count++;
+        count += !hangs(world, p);
     if (count == 0)
         return false;
     struct pending **place = &world->pending;
-    for (uint64_t skip = world_random(world, count); skip > 0; skip--)
-        place = &(*place)->next;
+    for (uint64_t skip = world_random(world, count);
+         skip > 0 || hangs(world, *place); place = &(*place)->next)
+        skip -= !hangs(world, *place);
     struct pending *pending = *place;
     *place = pending->next;
     if (pending->is_read)
@@ -725,9 +733,15 @@ struct publisher_view world_look(struct world *world, uint32_t publisher_id,
 
 void world_open(struct world *world, uint64_t seed)
 {
+    world_open_with(world, seed, 1000);
+}
+
+void world_open_with(struct world *world, uint64_t seed, uint32_t sends_max)
+{
     struct error error = {0};
     struct store_options options = {.map_bytes = 1u << 28};
-    *world = (struct world){.random = seed * 2 + 1, .now_ms = 1000000};
+    *world = (struct world){
+        .sends_max = sends_max, .random = seed * 2 + 1, .now_ms = 1000000};
     world->proposals_last = &world->proposals;
     world->seen = memory_new_zeroed(WORLD_PUBLISHERS, sizeof *world->seen);
     snprintf(world->directory, sizeof world->directory, "%s",

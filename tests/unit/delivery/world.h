@@ -39,11 +39,13 @@ enum receiver {
     RECEIVER_BUSY,   /* 429 with Retry-After of two seconds. */
     RECEIVER_GONE,   /* 410 */
     RECEIVER_SILENT, /* Times out. */
+    RECEIVER_HANGS,  /* Has not answered yet. */
 };
 
 struct world {
     struct store *store;
     struct scheduler *scheduler;
+    uint32_t sends_max;
     uint64_t random;
     uint64_t now_ms;
     uint64_t wake_ms;
@@ -82,6 +84,8 @@ struct world {
 };
 
 void world_open(struct world *world, uint64_t seed);
+/* With so many places for requests over all publishers. */
+void world_open_with(struct world *world, uint64_t seed, uint32_t sends_max);
 void world_close(struct world *world);
 uint64_t world_random(struct world *world, uint64_t below);
 
