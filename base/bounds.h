@@ -103,6 +103,9 @@ enum {
     BOUND_EDITS = 1024,
     /* HTTP API. */
     BOUND_HTTP_CONNECTIONS = 4096,
+    /* Messages in one request that gives each an outcome of its own: the loop
+     * reads them in one go, and each is a command. */
+    BOUND_BATCH_LINES = 10 * 1000,
     BOUND_LIST_LIMIT = 1000,
     BOUND_LIST_DEFAULT = 50,
     /* Tokens: each request is compared with all of them, in constant time. */

@@ -48,6 +48,15 @@ struct backend_publish {
     struct slice traceparent; /* Goes with each of them; empty: none. */
 };
 
+/* What came of one of several requests to publish. */
+struct backend_outcome {
+    int code; /* As of publish(). */
+    const char *field;
+    const char *detail;
+    uint64_t id;
+    bool replayed;
+};
+
 struct backend_publisher_create {
     struct slice topic;
     struct publisher_options options;
@@ -145,6 +154,7 @@ struct backend_result {
                     * same key; nothing was published. */
     uint64_t applied_index; /* A read: of the state that it saw. */
     /* Of these, by operation. */
+    const struct backend_outcome *outcomes; /* `count` of them. */
     const struct topic *topics;
     const struct publisher_view *publishers;
     const struct publisher_activity *activities; /* One per publisher. */
@@ -293,6 +303,12 @@ struct backend {
      * another body (422). */
     void (*publish)(void *context, uint64_t ticket,
                     const struct backend_publish *publish);
+    /* Each for itself: outcomes[count], in their order. The errors above that
+     * concern all alike and leave nothing stored are told as those of the
+     * whole. */
+    void (*publish_each)(void *context, uint64_t ticket,
+                         const struct backend_publish *publishes,
+                         uint32_t count);
 
     /* id, topics[0]. ERR_EXISTS on `name`. */
     void (*topic_create)(void *context, uint64_t ticket,

@@ -59,24 +59,37 @@ static struct slice origin_path(struct slice path)
     return slice_of(slash, path.length - (size_t)(slash - path.data));
 }
 
-/* Without a content-type the body speaks for itself, and what is empty is of
- * no type. */
-static bool type_is_json(const struct request *request)
+/* A media type without its parameters. */
+static h2o_iovec_t bare_type(const struct request *request)
 {
-    const char *text = (const char *)request->content_type.data;
-    if (text == NULL || request->body.length == 0)
-        return true;
+    char *text = (char *)request->content_type.data;
     size_t length = 0;
     while (length < request->content_type.length && text[length] != ';' &&
            text[length] != ' ')
         length++;
+    return h2o_iovec_init(text, length);
+}
+
+bool request_type_is(const struct request *request, const char *type)
+{
+    h2o_iovec_t given = bare_type(request);
+    return h2o_lcstris(given.base, given.len, type, strlen(type));
+}
+
+/* Without a content-type the body speaks for itself, and what is empty is of
+ * no type. */
+static bool type_is_json(const struct request *request)
+{
     static const char suffix[] = "+json";
     size_t suffix_length = sizeof suffix - 1;
-    return h2o_lcstris(text, length, H2O_STRLIT("application/json")) ||
-           h2o_lcstris(text, length, H2O_STRLIT("text/json")) ||
-           (length > suffix_length &&
-            h2o_lcstris(text + length - suffix_length, suffix_length, suffix,
-                        suffix_length));
+    if (request->content_type.data == NULL || request->body.length == 0)
+        return true;
+    h2o_iovec_t given = bare_type(request);
+    return request_type_is(request, "application/json") ||
+           request_type_is(request, "text/json") ||
+           (given.len > suffix_length &&
+            h2o_lcstris(given.base + given.len - suffix_length, suffix_length,
+                        suffix, suffix_length));
 }
 
 static void read_consistency(struct request *request, struct problem *problem)

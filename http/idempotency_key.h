@@ -12,4 +12,14 @@ const struct idempotency *idempotency_key_read(struct request *request,
                                                enum idempotent_route route,
                                                struct problem *problem);
 
+/* For a request of lines, each of which is carried out once for itself: the
+ * key, empty as above; then that of line `number`, KEY:number. Without a key
+ * NULL. */
+struct slice idempotency_key_of_lines(struct request *request,
+                                      struct problem *problem);
+const struct idempotency *idempotency_key_line(struct request *request,
+                                               struct slice key,
+                                               uint32_t number,
+                                               struct slice line);
+
 #endif

@@ -69,17 +69,15 @@ static size_t read_attributes(struct body_fields *fields, struct encoder *out)
     return walk.bytes;
 }
 
-static bool read_shared(struct body_fields *fields, struct slice body,
-                        enum body_schedule schedule, struct arena *arena,
-                        struct encoder *attributes, struct problem *problem,
-                        struct message *ret_message, struct slice *ret_topic,
-                        size_t *ret_bytes)
+/* What has been scanned, all but the payload's size. */
+static bool read_shared(struct body_fields *fields, enum body_schedule schedule,
+                        struct encoder *attributes, struct message *ret_message,
+                        struct slice *ret_topic, size_t *ret_bytes)
 {
+    struct problem *problem = fields->problem;
     *ret_message = (struct message){0};
     *ret_topic = slice_of(NULL, 0);
     *ret_bytes = 0;
-    if (!body_fields_scan(fields, body, names, arena, problem))
-        return false;
     if (body_fields_text(fields, "topic", BODY_REQUIRED, BOUND_TOPIC_NAME,
                          ret_topic) &&
         !topic_name_is_valid(*ret_topic))
@@ -110,6 +108,21 @@ static bool set_payload(struct message *message, struct slice payload,
     return false;
 }
 
+static void
+read_message(struct body_fields *fields, enum body_schedule schedule,
+             const struct body_limits *limits, struct encoder *attributes,
+             struct message *ret_message, struct backend_publish *ret_publish)
+{
+    struct slice topic;
+    size_t bytes;
+    if (!read_shared(fields, schedule, attributes, ret_message, &topic, &bytes))
+        return;
+    set_payload(ret_message, body_fields_value(fields, "payload")->span, bytes,
+                limits, fields->problem);
+    *ret_publish = (struct backend_publish){
+        .topic = topic, .messages = ret_message, .count = 1};
+}
+
 void request_body_message(struct slice body, enum body_schedule schedule,
                           const struct body_limits *limits, struct arena *arena,
                           struct encoder *attributes, struct problem *problem,
@@ -117,15 +130,36 @@ void request_body_message(struct slice body, enum body_schedule schedule,
                           struct backend_publish *ret_publish)
 {
     struct body_fields fields;
-    struct slice topic;
-    size_t bytes;
-    if (!read_shared(&fields, body, schedule, arena, attributes, problem,
-                     ret_message, &topic, &bytes))
-        return;
-    set_payload(ret_message, body_fields_value(&fields, "payload")->span, bytes,
-                limits, problem);
-    *ret_publish = (struct backend_publish){
-        .topic = topic, .messages = ret_message, .count = 1};
+    if (body_fields_scan(&fields, body, names, arena, problem))
+        read_message(&fields, schedule, limits, attributes, ret_message,
+                     ret_publish);
+}
+
+void request_body_line(struct slice line, const struct body_limits *limits,
+                       struct arena *arena, struct encoder *attributes,
+                       struct problem *problem, struct message *ret_message,
+                       struct backend_publish *ret_publish)
+{
+    struct body_fields fields;
+    if (body_fields_scan_strict(&fields, line, names, arena, problem))
+        read_message(&fields, BODY_NOW_OR_LATER, limits, attributes,
+                     ret_message, ret_publish);
+}
+
+bool request_body_next_line(struct slice *body, struct slice *ret_line)
+{
+    while (body->length > 0) {
+        const uint8_t *end = memchr(body->data, '\n', body->length);
+        size_t length = end == NULL ? body->length : (size_t)(end - body->data);
+        *ret_line = slice_of(body->data, length);
+        size_t taken = end == NULL ? length : length + 1;
+        *body = slice_of(body->data + taken, body->length - taken);
+        for (size_t i = 0; i < length; i++)
+            if (strchr(" \t\r", ret_line->data[i]) == NULL ||
+                ret_line->data[i] == '\0')
+                return true;
+    }
+    return false;
 }
 
 /* Cuts the list into messages that are otherwise like `shared`. One walk: it
@@ -167,8 +201,10 @@ void request_body_bulk(struct slice body, const struct body_limits *limits,
     struct message shared;
     struct slice topic;
     size_t bytes;
-    bool sound = read_shared(&fields, body, BODY_NOW_OR_LATER, arena,
-                             attributes, problem, &shared, &topic, &bytes);
+    if (!body_fields_scan(&fields, body, names, arena, problem))
+        return;
+    bool sound = read_shared(&fields, BODY_NOW_OR_LATER, attributes, &shared,
+                             &topic, &bytes);
     const struct json_value *list = body_fields_value(&fields, "payload");
     if (list != NULL && list->kind != KIND_ARRAY) {
         problem_field(problem, "payload", PROBLEM_INVALID);

@@ -16,16 +16,21 @@ static void tell_replayed(struct request *request,
         request_header(request, "idempotent-replayed", slice_text("true"));
 }
 
+void publish_write_ids(struct json_writer *json, uint64_t id_space, uint64_t id)
+{
+    char public_id[PUBLIC_ID_SIZE];
+    public_id_format(public_id, id_space, id);
+    json_member_u64(json, "id", id);
+    json_member_text(json, "public_id", slice_of(public_id, PUBLIC_ID_LENGTH));
+}
+
 static void on_published(struct request *request,
                          const struct backend_result *result)
 {
-    char public_id[PUBLIC_ID_SIZE];
-    public_id_format(public_id, result->id_space, result->id);
     tell_replayed(request, result);
     struct json_writer json = json_writer_of(&request->answer);
     json_write_begin(&json, '{');
-    json_member_u64(&json, "id", result->id);
-    json_member_text(&json, "public_id", slice_of(public_id, PUBLIC_ID_LENGTH));
+    publish_write_ids(&json, result->id_space, result->id);
     json_write_end(&json, '}');
     request_send_json(request, 201);
 }
@@ -58,7 +63,7 @@ static void on_scheduled(struct request *request,
 }
 
 /* What the request's traceparent says, be it junk, is no reason to refuse. */
-static struct slice read_trace(struct request *request)
+struct slice publish_trace(struct request *request)
 {
     struct slice value;
     char text[TRACE_PARENT_LENGTH + 1];
@@ -80,7 +85,7 @@ static void publish_one(struct request *request, enum body_schedule schedule,
                          &message, &publish);
     identity_check_topic(request, publish.topic, &problem);
     publish.idempotency = idempotency_key_read(request, route, &problem);
-    publish.traceparent = read_trace(request);
+    publish.traceparent = publish_trace(request);
     if (!request_failed(request, &problem))
         backend->publish(backend->context, request_wait(request, finish),
                          &publish);
@@ -106,7 +111,7 @@ void message_publish_bulk(struct request *request)
     identity_check_topic(request, publish.topic, &problem);
     publish.idempotency =
         idempotency_key_read(request, IDEMPOTENT_BULK, &problem);
-    publish.traceparent = read_trace(request);
+    publish.traceparent = publish_trace(request);
     if (request_failed(request, &problem))
         return;
     if (publish.count == 0 && publish.idempotency == NULL) {

@@ -301,21 +301,28 @@ bool request_failed(struct request *request, const struct problem *problem)
     return true;
 }
 
+void request_problem(const struct request *request,
+                     const struct backend_result *result,
+                     struct problem *problem)
+{
+    if (request->keyed && result->code == ERR_CONFLICT)
+        problem_set(problem, 422, "idempotency_key_reused",
+                    "This Idempotency-Key came with another body less than 24 "
+                    "hours ago.");
+    problem_from_code(problem, result->code, result->field, result->detail);
+    /* What asks has no body that could be wrong. */
+    if (only_reads(request) && problem->error_count > 0)
+        problem->errors[0].place = PROBLEM_IN_QUERY;
+    /* The original's status for a bulk request whose topic is unknown. */
+    if (request->bulk && result->code == ERR_NOT_FOUND)
+        problem->status = 406;
+}
+
 void request_fail_result(struct request *request,
                          const struct backend_result *result)
 {
     struct problem problem = {0};
-    if (request->keyed && result->code == ERR_CONFLICT)
-        problem_set(&problem, 422, "idempotency_key_reused",
-                    "This Idempotency-Key came with another body less than 24 "
-                    "hours ago.");
-    problem_from_code(&problem, result->code, result->field, result->detail);
-    /* What asks has no body that could be wrong. */
-    if (only_reads(request) && problem.error_count > 0)
-        problem.errors[0].place = PROBLEM_IN_QUERY;
-    /* The original's status for a bulk request whose topic is unknown. */
-    if (request->bulk && result->code == ERR_NOT_FOUND)
-        problem.status = 406;
+    request_problem(request, result, &problem);
     request_fail(request, &problem);
 }
 

@@ -67,6 +67,7 @@ struct request {
     struct request_header headers[REQUEST_HEADERS_MAX]; /* Of the answer. */
     uint32_t header_count;
     uint32_t page_limit; /* Of a list that waits for its result. */
+    void *held;          /* What `finish` needs besides; in the arena. */
     struct arena arena;
     struct encoder answer; /* The body being made. */
     char id_text[20];
@@ -107,7 +108,12 @@ void request_data_send(struct request *request, struct json_writer *json,
 void request_fail(struct request *request, const struct problem *problem);
 /* The same when there is a problem at all, which it tells. */
 bool request_failed(struct request *request, const struct problem *problem);
-/* The answer to a result with an error code. */
+/* Whether its body is of this media type, whatever the parameters. */
+bool request_type_is(const struct request *request, const char *type);
+/* What is wrong, of a result with an error code; then the answer to it. */
+void request_problem(const struct request *request,
+                     const struct backend_result *result,
+                     struct problem *problem);
 void request_fail_result(struct request *request,
                          const struct backend_result *result);
 

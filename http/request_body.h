@@ -54,6 +54,15 @@ void request_body_message(struct slice body, enum body_schedule schedule,
                           struct message *ret_message,
                           struct backend_publish *ret_publish);
 
+/* One line of application/x-ndjson, a message that may be due later. What it
+ * does not know is an error. */
+void request_body_line(struct slice line, const struct body_limits *limits,
+                       struct arena *arena, struct encoder *attributes,
+                       struct problem *problem, struct message *ret_message,
+                       struct backend_publish *ret_publish);
+/* Takes the next line that is not blank off the body; false: there is none. */
+bool request_body_next_line(struct slice *body, struct slice *ret_line);
+
 /* A list of payloads that share topic, attributes, key and time; they live
  * in the arena. Too many: 406. */
 void request_body_bulk(struct slice body, const struct body_limits *limits,

@@ -29,6 +29,8 @@ void publisher_test(struct request *request);
 void message_publish(struct request *request);
 void message_publish_bulk(struct request *request);
 void message_schedule(struct request *request);
+/* batch_resource.c */
+void message_publish_batch(struct request *request);
 /* message_resource.c */
 void message_get(struct request *request);
 void message_list(struct request *request);
@@ -63,6 +65,11 @@ void publisher_write(struct json_writer *json,
 const char *publisher_state(const struct publisher_view *view,
                             const struct publisher_activity *activity,
                             uint64_t now_ms);
+/* publish_resource.c: the members `id` and `public_id`. */
+void publish_write_ids(struct json_writer *json, uint64_t id_space,
+                       uint64_t id);
+/* The request's traceparent, for all that it publishes; empty: none. */
+struct slice publish_trace(struct request *request);
 /* message_write.c */
 enum message_depth {
     MESSAGE_WHOLE,

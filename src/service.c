@@ -1,8 +1,6 @@
 #include "service_inside.h"
 
-#include "base/clock.h"
 #include "base/memory.h"
-#include "storage/idempotency.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,80 +35,6 @@ int service_change_check(struct service *service)
     if (rc == ERR_NOT_LEADER)
         return ERR_UNAVAILABLE;
     return rc == ERR_NO_SPACE ? 0 : rc;
-}
-
-/* ---- Publishing ---- */
-
-static void on_published(void *context, uint64_t ticket, int code,
-                         uint64_t index, const struct command_result *result)
-{
-    struct service *service = context;
-    (void)index;
-    struct backend_result answered = {.ticket = ticket, .code = code};
-    if (code == 0) {
-        answered.replayed = result->code == ERR_EXISTS;
-        answered.code = answered.replayed ? 0 : result->code;
-        answered.id = result->id;
-        answered.count = result->count;
-        if (result->code == 0)
-            service->published += result->count;
-        if (result->code == ERR_NOT_FOUND)
-            answered.field = "topic";
-        if (result->code == ERR_NO_SPACE) {
-            service->refused++;
-            answered.detail = "the topic has reached its max_backlog_bytes";
-        }
-        if (result->code == ERR_BUSY) {
-            service->refused++;
-            answered.detail = "no more idempotency keys can be kept: each is "
-                              "kept for 24 hours";
-        }
-    }
-    service_answer(service, &answered);
-}
-
-static struct message message_of(const struct backend_publish *request,
-                                 uint32_t index)
-{
-    struct message message = request->messages[index];
-    message.traceparent = request->traceparent;
-    return message;
-}
-
-static void publish(void *context, uint64_t ticket,
-                    const struct backend_publish *request)
-{
-    struct service *service = context;
-    size_t size = COMMAND_ENVELOPE_SIZE + 4;
-    for (uint32_t i = 0; i < request->count; i++) {
-        struct message message = message_of(request, i);
-        size += message_encoded_size(&message);
-    }
-    if (request->idempotency != NULL)
-        size += idempotency_encoded_size(request->idempotency);
-    const char *detail;
-    int rc = service_publish_check(service, size, &detail);
-    const struct topic *topic =
-        catalog_topic_named(service->parts.catalog, request->topic);
-    if (rc == 0 && topic == NULL)
-        rc = ERR_NOT_FOUND;
-    if (rc != 0) {
-        service->refused += rc != ERR_NOT_FOUND;
-        service_refuse(service, ticket, rc,
-                       rc == ERR_NOT_FOUND ? "topic" : NULL, detail);
-        return;
-    }
-    struct encoder *out = proposer_begin(service->parts.proposer);
-    size_t begun = command_messages_begin_once(
-        out, clock_wall_ms(), 0, request->idempotency, request->count);
-    for (uint32_t i = 0; i < request->count; i++) {
-        struct message message = message_of(request, i);
-        message.topic_id = topic->id;
-        message_encode(out, &message);
-        service->published_bytes += message.payload.length;
-    }
-    command_end(out, begun);
-    proposer_end(service->parts.proposer, on_published, service, ticket);
 }
 
 /* ---- Other nodes ---- */
@@ -179,6 +103,7 @@ void service_free(struct service *service)
     if (service == NULL)
         return;
     service_edits_free(service);
+    service_batches_free(service);
     free(service);
 }
 
@@ -192,7 +117,8 @@ struct backend service_backend(struct service *service)
 {
     return (struct backend){
         .context = service,
-        .publish = publish,
+        .publish = service_publish,
+        .publish_each = service_publish_each,
         .topic_create = service_topic_create,
         .topic_list = service_topic_list,
         .topic_get = service_topic_get,

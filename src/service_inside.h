@@ -1,5 +1,5 @@
 /* service_inside.h - what the files of the service share: service.c (life,
- * publishing, other nodes), service_read.c (reads that answer requests),
+ * other nodes), service_publish.c, service_read.c (reads that answer requests),
  * one file a resource, and service_status.c (health, space, figures). */
 #ifndef POSTOFFICE_SERVICE_INSIDE_H
 #define POSTOFFICE_SERVICE_INSIDE_H
@@ -11,6 +11,7 @@ struct service {
     backend_done done;
     void *done_context;
     struct service_edit *edits;      /* Under way or waiting, in order. */
+    struct service_batch *batches;   /* Under way. */
     struct writer_statistics writer; /* Not older than STATISTICS_MS. */
     uint64_t writer_ms;
     uint64_t leader_seen_ms;
@@ -83,6 +84,14 @@ struct publisher_activity service_activity(struct service *service,
                                            uint32_t publisher_id);
 
 /* ---- Resources ---- */
+
+/* service_publish.c */
+void service_publish(void *context, uint64_t ticket,
+                     const struct backend_publish *publish);
+void service_publish_each(void *context, uint64_t ticket,
+                          const struct backend_publish *publishes,
+                          uint32_t count);
+void service_batches_free(struct service *service);
 
 /* service_topic.c */
 void service_topic_create(void *context, uint64_t ticket,

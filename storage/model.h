@@ -282,6 +282,7 @@ enum idempotent_route {
     IDEMPOTENT_MESSAGE = 1,  /* POST /api/messages */
     IDEMPOTENT_BULK = 2,     /* POST /api/bulk_messages */
     IDEMPOTENT_SCHEDULE = 3, /* POST /api/schedule_messages */
+    IDEMPOTENT_BATCH = 4,    /* POST /api/messages/batch, each line */
 };
 enum { REQUEST_HASH_SIZE = 16 };
 

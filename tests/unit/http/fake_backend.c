@@ -1,8 +1,10 @@
 #include "fake_backend.h"
 
+#include "base/bounds.h"
 #include "storage/command.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +50,53 @@ static void on_publish(void *context, uint64_t ticket,
                                    .count = publish->count,
                                    .replayed = fake->replayed});
     fake->next_id += publish->count;
+}
+
+/* What comes of a line is said by the name of its topic. */
+static int outcome_code(struct slice topic)
+{
+    static const struct {
+        const char *topic;
+        int code;
+    } known[] = {{"none", ERR_NOT_FOUND},
+                 {"lost", ERR_UNKNOWN_OUTCOME},
+                 {"used", ERR_CONFLICT}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (slice_is(topic, known[i].topic))
+            return known[i].code;
+    return 0;
+}
+
+static void on_publish_each(void *context, uint64_t ticket,
+                            const struct backend_publish *publishes,
+                            uint32_t count)
+{
+    static struct backend_outcome outcomes[BOUND_BATCH_LINES];
+    struct fake_backend *fake = context;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct message *message = &publishes[i].messages[0];
+        const struct idempotency *once = publishes[i].idempotency;
+        struct slice topic = publishes[i].topic;
+        int code = outcome_code(topic);
+        if (count <= 10)
+            NOTE(fake,
+                 "line %.*s [%.*s] %zu key %.*s at %" PRIu64 " once %.*s\n",
+                 (int)topic.length, topic.data, (int)message->payload.length,
+                 message->payload.data, message->attributes.length,
+                 (int)message->key.length, message->key.data,
+                 message->schedule_ms, once == NULL ? 0 : (int)once->key.length,
+                 once == NULL ? NULL : once->key.data);
+        if (publishes[i].traceparent.length > 0)
+            NOTE(fake, "of trace %.*s\n", (int)publishes[i].traceparent.length,
+                 publishes[i].traceparent.data);
+        outcomes[i] = (struct backend_outcome){
+            .code = code,
+            .field = code == ERR_NOT_FOUND ? "topic" : NULL,
+            .id = code == 0 ? fake->next_id++ : 0,
+            .replayed = code == 0 && fake->replayed};
+    }
+    answer(fake, ticket,
+           (struct backend_result){.count = count, .outcomes = outcomes});
 }
 
 static const struct topic *topics(uint32_t after)
@@ -511,6 +560,7 @@ struct backend fake_backend(struct fake_backend *fake)
     return (struct backend){
         .context = fake,
         .publish = on_publish,
+        .publish_each = on_publish_each,
         .topic_create = on_topic_create,
         .topic_list = on_topic_list,
         .topic_get = on_topic_get,
