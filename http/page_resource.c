@@ -2,35 +2,24 @@
  * with no other file and no internet. The page has one place that is filled
  * in, and nothing in it is a client's text. */
 #include "http/resources.h"
+#include "http/static_file.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-/* The assembler takes the bytes of a file in; it finds it by -I. */
-#define EMBED(symbol, path)                                                    \
-    __asm__(".section .rodata\n"                                               \
-            ".balign 16\n" #symbol "_start:\n"                                 \
-            ".incbin \"" path "\"\n" #symbol "_end:\n"                         \
-            ".byte 0\n"                                                        \
-            ".previous\n");                                                    \
-    extern const char symbol##_start[];                                        \
-    extern const char symbol##_end[]
-
-EMBED(page_html, "ui/index.html");
-EMBED(page_css, "ui/page.css");
+STATIC_FILE(page_html, "ui/index.html");
+STATIC_FILE(page_css, "ui/page.css");
 
 static const char place[] = "{{health}}";
 
-static void send_file(struct request *request, const char *type)
+/* What a browser may do with the page: show it, with its own style. */
+static void confine(struct request *request)
 {
-    request_header(request, "x-content-type-options", slice_text("nosniff"));
     request_header(request, "content-security-policy",
                    slice_text("default-src 'none'; style-src 'self'; "
                               "base-uri 'none'; form-action 'none'; "
                               "frame-ancestors 'none'"));
     request_header(request, "referrer-policy", slice_text("no-referrer"));
-    request_header(request, "cache-control", slice_text("no-cache"));
-    request_send(request, 200, type);
 }
 
 /* One line for people. */
@@ -79,13 +68,15 @@ void page_get(struct request *request)
     }
     encoder_bytes(&request->answer,
                   slice_of(rest, (size_t)(page_html_end - rest)));
-    send_file(request, "text/html; charset=utf-8");
+    confine(request);
+    request_header(request, "x-content-type-options", slice_text("nosniff"));
+    request_header(request, "cache-control", slice_text("no-cache"));
+    request_send(request, 200, "text/html; charset=utf-8");
 }
 
 void page_style(struct request *request)
 {
-    encoder_bytes(
-        &request->answer,
-        slice_of(page_css_start, (size_t)(page_css_end - page_css_start)));
-    send_file(request, "text/css; charset=utf-8");
+    confine(request);
+    static_file_send(request, STATIC_FILE_BYTES(page_css),
+                     "text/css; charset=utf-8");
 }

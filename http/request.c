@@ -218,13 +218,19 @@ static void count_answer(struct request *request, int status)
     count_traffic(request, status);
 }
 
+/* RFC 9112, section 6.3: these end with their header. */
+static bool is_bodiless(int status)
+{
+    return status == 204 || status == 304;
+}
+
 void request_set_head(struct request *request, int status, const char *type)
 {
     h2o_req_t *h2o = request->h2o;
     h2o->res.status = status;
     h2o->res.reason = status_phrase(status);
     h2o->res.content_length = SIZE_MAX;
-    if (status != 204) {
+    if (!is_bodiless(status)) {
         h2o->res.content_length = request->answer.length;
         h2o_add_header(&h2o->pool, &h2o->res.headers, H2O_TOKEN_CONTENT_TYPE,
                        NULL, type, strlen(type));
@@ -250,7 +256,7 @@ void request_send(struct request *request, int status, const char *type)
     request_set_head(request, status, type);
     h2o_iovec_t body =
         h2o_iovec_init((char *)request->answer.data, request->answer.length);
-    bool bare = request->head || status == 204 || body.len == 0;
+    bool bare = request->head || is_bodiless(status) || body.len == 0;
     h2o_start_response(h2o, &generator);
     h2o_send(h2o, &body, bare ? 0 : 1, H2O_SEND_STATE_FINAL);
 }

@@ -52,6 +52,9 @@ void health_ready(struct request *request);
 void health_write(struct request *request);
 /* metrics.c */
 void metrics_get(struct request *request);
+/* openapi_resource.c */
+void openapi_get(struct request *request);
+struct slice openapi_document(void);
 /* page_resource.c */
 void page_get(struct request *request);
 void page_style(struct request *request);

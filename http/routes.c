@@ -90,7 +90,7 @@ const struct route http_routes[] = {
     {"GET", "/api/audit", NULL, NULL, false, false, RIGHT_ADMIN, REACH_CLUSTER},
     {"GET", "/api/stats", NULL, NULL, false, false, RIGHT_READ, REACH_CLUSTER},
     {"GET", "/api/events", NULL, NULL, false, false, RIGHT_READ, REACH_CLUSTER},
-    {"GET", "/openapi.json", NULL, NULL, false, false, RIGHT_NONE,
+    {"GET", "/openapi.json", openapi_get, "", false, false, RIGHT_NONE,
      REACH_CLUSTER},
 
     {"GET", "/", page_get, "", false, false, RIGHT_NONE, REACH_CLUSTER},

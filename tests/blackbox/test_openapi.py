@@ -1,0 +1,114 @@
+"""/openapi.json tells the truth: it is sound, its examples work as they stand,
+what a node answers and sends is what it says, and docs/api.md says the same."""
+
+import pytest
+
+import openapi
+
+# What an example needs stands before it: the topic, its publishers, messages;
+# what takes things away stands at the end. Their ids are those of a new node.
+ORDER = [
+    "createTopic",
+    "createPublisher",
+    "pausePublisher",
+    "publishMessage",
+    "publishBulk",
+    "scheduleMessage",
+    "explainMessage",
+    "discardMessage",
+    "retryMessage",
+    "resumePublisher",
+    "startReplay",
+    "getReplay",
+    "cancelReplay",
+    "testPublisher",
+    "rotateSecret",
+    "changePublisher",
+    "changeTopic",
+]
+LAST = ["deletePublisher", "deleteTopic", "transferLeadership"]
+# Statuses of examples that are not 2xx, with what makes them right.
+OTHERWISE = {"transferLeadership": 400}  # The only member leads already.
+
+
+def document():
+    return openapi.load()
+
+
+def in_order():
+    """All operations: the rest, which only read, between the two lists."""
+    named = [*ORDER, *LAST]
+    known = [each.id for each in document().operations]
+    assert not set(named) - set(known)
+    rest = [name for name in known if name not in named]
+    return [document()[name] for name in [*ORDER, *rest, *LAST]]
+
+
+def ask(node, operation, query, content_type, body):
+    address = operation.address + (f"?{query}" if query else "")
+    headers = {} if content_type is None else {"content-type": content_type}
+    answer = node.request(operation.method, address, body, headers)
+    operation.check(answer)
+    return answer
+
+
+# ---- Serving it ----
+
+
+def test_served_to_everybody_as_it_is(shared):
+    answer = shared.get("/openapi.json")
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.body == openapi.PATH.read_bytes()
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/page.css"])
+def test_not_sent_again_to_who_has_it(shared, path):
+    first = shared.get(path)
+    tag = first.headers["etag"]
+    for shown in (tag, f"W/{tag}", f'"x", {tag}', "*"):
+        again = shared.get(path, headers={"if-none-match": shown})
+        assert again.status == 304, again
+        assert again.headers["etag"] == tag
+        assert again.body == b""
+    for shown in ('"x"', tag[:-1], f'"x{tag[1:]}', ",,", ""):
+        again = shared.get(path, headers={"if-none-match": shown})
+        assert again.status == 200, again
+        assert again.body == first.body
+
+
+# ---- Examples ----
+
+
+def test_examples_fit_their_schemas():
+    count = 0
+    for where, schema, value in document().examples():
+        try:
+            document().validate(schema, value, strict=False)
+        except Exception as error:
+            raise AssertionError(f"the example at {where}: {error}") from error
+        count += 1
+    assert count > 30
+
+
+def test_examples_work_as_they_stand(node, receiver):
+    """Each with each of its queries and bodies; only targets are moved to a
+    receiver that exists."""
+    told = {}
+    for operation in in_order():
+        for query in operation.queries():
+            for content_type, body in operation.bodies():
+                if isinstance(body, dict) and "target" in body:
+                    path = body["target"].rsplit("/", 1)[1]
+                    body = {**body, "target": f"{receiver.url}/{path}"}
+                answer = ask(node, operation, query, content_type, body)
+                told[operation.id] = answer
+                if not operation.built:
+                    assert answer.status == 501, answer
+                elif operation.id in OTHERWISE:
+                    assert answer.status == OTHERWISE[operation.id], answer
+                else:
+                    assert answer.status < 300, (operation, body, answer)
+    found = told["getMessage"].json()["data"]
+    assert found["payload"] == document()["publishMessage"].bodies()[0][1]["payload"]
+    assert found["deliveries"], "the example of a message has deliveries"
