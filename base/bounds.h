@@ -138,8 +138,9 @@ enum {
      * many as requests can be in flight, so that hundreds of names whose
      * server is dead keep no other from being asked for. */
     BOUND_LOOKUPS = 1024,
-    /* Addresses that members of the cluster listen on. */
-    BOUND_OWN_PORTS = 64,
+    /* Addresses and ports that members of the cluster listen on: two each, of
+     * up to eight addresses. */
+    BOUND_OWN_PORTS = 256,
     BOUND_DESCRIPTION = 1024,
     /* JSON pointers by which a topic's messages are found: each costs a row a
      * message. */

@@ -14,6 +14,7 @@
 #include "handover.h"
 #include "http/server.h"
 #include "indexer.h"
+#include "own_ports.h"
 #include "proposer.h"
 #include "raft/cluster.h"
 #include "reads.h"
@@ -46,6 +47,7 @@ struct node {
     const struct settings *settings;
     uv_loop_t loop;
     struct address_policy policy;
+    struct own_ports own_ports;
     struct data_dir dir;
     struct store *store;
     struct writer *writer;
@@ -319,6 +321,7 @@ static void on_http_closed(void *context)
     service_attach(node->service, NULL, NULL);
     uv_close((uv_handle_t *)&node->turn, on_handles_closed);
     store_watch_close(&node->watch);
+    own_ports_close(&node->own_ports);
     clock_watch_close(&node->clock_watch);
     cluster_close(node->cluster, on_cluster_closed, node);
 }
@@ -588,6 +591,13 @@ static void make_service(struct node *node)
         .url = node->url,
     };
     node->service = service_new(&parts);
+    const struct own_ports_parts own = {.loop = &node->loop,
+                                        .cluster = node->cluster,
+                                        .gateway = node->gateway,
+                                        .resolver = node->resolver,
+                                        .policy = &node->policy,
+                                        .url = node->url};
+    own_ports_start(&node->own_ports, &own);
 }
 
 static void watch_clock(struct node *node)

@@ -16,7 +16,7 @@ static int parse_ranges(const struct setting_list *list,
     return 0;
 }
 
-/* Names are left out: what they stand for may change. */
+/* Names are left out: what they stand for may change (own_ports.h). */
 static void add_own(struct address_policy *policy, const char *address)
 {
     char host[256];

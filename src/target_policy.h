@@ -7,7 +7,8 @@
 #include "settings.h"
 
 /* The ports of the cluster itself are those that this node listens on, and
- * those of the first members that are named by address. ERR_INVALID. */
+ * those of the first members that are named by address; own_ports.h adds
+ * those of all members, by name. ERR_INVALID. */
 int target_policy_fill(const struct settings *settings,
                        struct address_policy *ret_policy, struct error *error);
 

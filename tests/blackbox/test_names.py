@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from name_server import NameServer, why_not
-from node import wait_until
+from node import free_port, wait_until
 from receiver import ok
 
 HANGING = 200
@@ -160,3 +160,36 @@ def test_what_becomes_of(node, server, host, cause, words):
     assert words in error["text"]
     [delivery] = node.message(message)["deliveries"]
     assert delivery["history"][0]["class"] == cause
+
+
+def test_members_by_other_names_are_no_targets(server, request):
+    """A name that leads to where a member listens, which is known to the
+    cluster by yet another name."""
+    ports = {"member.test": free_port(), "api.test": free_port()}
+    server.addresses |= {name: ["127.0.0.9"] for name in (*ports, "sneaky.test")}
+    node = server.make(
+        f"--raft-advertise=member.test:{ports['member.test']}",
+        f"--advertise-url=http://api.test:{ports['api.test']}",
+    )
+    request.addfinalizer(node.remove)
+    request.addfinalizer(node.close)
+    node.start()
+    node.topic()
+
+    def tried(port):
+        target = f"http://sneaky.test:{port}/"
+        if target not in publishers:
+            publishers[target] = node.publisher(target, active=False)["id"]
+        return node.post(f"/api/publishers/{publishers[target]}/test").json()["data"]["test"]
+
+    publishers = {}
+    for port in ports.values():
+        told = wait_until(
+            lambda: (t := tried(port))["class"] == "policy" and t, "it is refused"
+        )
+        assert "a port of the cluster itself" in told["response"]
+    assert tried(free_port())["class"] == "connect"
+    server.addresses["member.test"] = ["127.0.0.10"]
+    wait_until(
+        lambda: tried(ports["member.test"])["class"] == "connect", "the member has moved"
+    )
