@@ -8,8 +8,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { FORWARD_VERSION = 2 };
-
 /* What goes along, besides those that are fields of their own. */
 static const char *const carried[] = {"content-type", "idempotency-key",
                                       "traceparent"};

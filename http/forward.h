@@ -19,6 +19,8 @@
 
 #include "http/request.h"
 
+enum { FORWARD_VERSION = 2 };
+
 /* This node does not lead, another does, and the request came from a client. */
 bool forward_is_needed(const struct request *request);
 

@@ -41,6 +41,7 @@ BODIES = [
     b'"filter":{"payload":{"/a":1}},"headers":{"x-a":"b"},"max_in_flight":3}',
     b'{"from":1,"to":"2026-01-01T00:00:00Z","state":"dead","dry_run":true}',
 ]
+NAMES = [b"idempotency-key", b"x-request-id", b"traceparent", b"authorization"]
 # What parsers stumble over.
 PIECES = [
     b'"', b"\\", b"\\u0000", b"\\ud800", b"{", b"}", b"[" * 600, b"]", b",", b":",
@@ -48,7 +49,7 @@ PIECES = [
     b"%zz", b"..", b"//", b"?", b"&", b"=", b"\t", b"A" * 3000, b"18446744073709551616",
 ]  # fmt: skip
 # None of them is a fault of ours.
-EXPECTED = {200, 201, 202, 400, 404, 405, 406, 409, 413, 415, 422, 501}
+EXPECTED = {200, 201, 202, 400, 401, 404, 405, 406, 409, 413, 415, 422, 501}
 ANSWER = re.compile(rb"HTTP/1\.1 (\d{3}) .*?\r\n\r\n", re.DOTALL)
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
@@ -85,8 +86,8 @@ def kept_request(chance):
     if which == 0:
         target = b"/" + in_line(mutate(chance, target[1:]))
     elif which == 1:
-        name = chance.choice([b"idempotency-key", b"x-request-id", b"traceparent"])
-        lines.append(name + b": " + in_line(mutate(chance, b"00-aaaa-bb-01")))
+        name = chance.choice(NAMES)
+        lines.append(name + b": " + in_line(mutate(chance, b"Basic dTpw00-aa-01")))
     elif body:
         body = mutate(chance, body)
     lines.append(b"content-length: %d" % len(body))

@@ -7,15 +7,18 @@
  *     idempotency key, empty: none
  *     the body
  *
- * There is one answer, of a status that the contract knows, and its JSON is
+ * With `!` in front it comes from somebody who is limited to a topic. There is
+ * one answer, of a status that the contract knows, and its JSON is
  * sound. */
 #include "fuzz.h"
 
 #include "base/json_scan.h"
 #include "base/logger.h"
+#include "http/forward.h"
+#include "http/identity.h"
 #include "tests/unit/http/fake_backend.h"
 
-enum { TURNS = 64, FORWARD_VERSION = 1 };
+enum { TURNS = 64 };
 
 static uv_loop_t loop;
 static struct fake_backend fake;
@@ -91,8 +94,27 @@ static void encode_header(struct encoder *out, const char *name,
     encoder_string(out, value);
 }
 
+static void encode_caller(struct encoder *out, bool limited)
+{
+    struct encoder topics = {0};
+    struct backend_caller caller = {.role = ROLE_ADMIN,
+                                    .name = slice_text("anonymous")};
+    if (limited) {
+        text_list_add(&topics, slice_text("orders"));
+        caller = (struct backend_caller){.kind = CALLER_OF_FILE,
+                                         .role = ROLE_OPERATE,
+                                         .name = slice_text("limited"),
+                                         .topics = encoder_slice(&topics)};
+    }
+    identity_encode(out, &caller);
+    encoder_close(&topics);
+}
+
 static void encode(struct encoder *out, struct slice text)
 {
+    bool limited = text.data[0] == '!';
+    if (limited)
+        text = slice_of(text.data + 1, text.length - 1);
     struct slice first = fuzz_line(&text);
     struct slice type = fuzz_line(&text);
     struct slice key = fuzz_line(&text);
@@ -101,6 +123,7 @@ static void encode(struct encoder *out, struct slice text)
     size_t method = space == NULL ? first.length : (size_t)(space - first.data);
     size_t target = space == NULL ? first.length : method + 1;
     encoder_u8(out, FORWARD_VERSION);
+    encode_caller(out, limited);
     encoder_string(out, slice_of(first.data, method));
     encoder_string(out, slice_of(first.data + target, first.length - target));
     encoder_string(out, slice_text("fuzz"));

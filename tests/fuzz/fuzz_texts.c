@@ -87,7 +87,7 @@ static void try_report(struct slice text)
 {
     struct peers peers = {0};
     struct encoder out = {0};
-    if (peers_hear(&peers, text, now_ms)) {
+    if (peers_hear(&peers, text, now_ms, now_ms)) {
         FUZZ_CHECK(peers.count == 1);
         peer_report_encode(&out, &peers.reports[0]);
         FUZZ_CHECK(slice_equal(encoder_slice(&out), text));
