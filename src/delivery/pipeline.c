@@ -188,8 +188,10 @@ void pipeline_trust_clock(struct pipeline *pipeline, bool trusted)
 bool pipeline_is_drained(const struct pipeline *pipeline)
 {
     const uint32_t *by_state = pipeline->slots.by_state;
+    uint32_t place = 0;
     return pipeline->draining && !pipeline->granting && !pipeline->intending &&
            pipeline->walking == 0 &&
+           slots_reloading(&pipeline->slots, &place) == NULL &&
            by_state[SLOT_PROPOSED] + by_state[SLOT_READY] +
                    by_state[SLOT_SENDING] + by_state[SLOT_ANSWERED] +
                    by_state[SLOT_SETTLING] ==
@@ -276,6 +278,10 @@ void pipeline_loaded(struct pipeline *pipeline, int code,
                      uint64_t now_ms)
 {
     pipeline->loading = false;
+    if (pipeline->load_again) {
+        pipeline->load_again = false;
+        return; /* It does not know of what was opened since. */
+    }
     if (code != 0) {
         hold(pipeline, now_ms);
         return;
@@ -401,6 +407,7 @@ static void intent_applied(struct pipeline *pipeline, uint32_t batch, int code,
     proposal_decided(pipeline, batch, code == 0,
                      count == pipeline->intent_count && !pipeline->reload);
     pipeline->reload = false;
+    pipeline->load_again = pipeline->loading;
     if (code == 0)
         return;
     pipeline_due_at(pipeline, now_ms + REPEAT_MS);

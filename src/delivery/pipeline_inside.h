@@ -78,6 +78,7 @@ struct pipeline {
     bool feeding;
     bool feed_in_vain; /* The last commit shows nothing: wait for the next. */
     bool loading;
+    bool load_again; /* What is being read is too old. */
     bool asking_due;
     bool granting;
     bool intending;

@@ -111,6 +111,16 @@ static void step_outcomes(struct pipeline *pipeline,
     effects->outcome_count = count;
 }
 
+static void withdraw(struct pipeline *pipeline, struct slot *slot,
+                     struct pipeline_effects *effects)
+{
+    slot->batch = effects->batch;
+    slot->withdrawn = true;
+    effects->withdraw[effects->withdraw_count++] = slot->position;
+    pipeline_left(pipeline, slot, DELIVERY_RETRYING);
+    slots_move(&pipeline->slots, slot, SLOT_SETTLING);
+}
+
 /* What is granted and not sent goes back. The store does not forget what of
  * it is in doubt. */
 static void step_withdraw(struct pipeline *pipeline,
@@ -119,13 +129,11 @@ static void step_withdraw(struct pipeline *pipeline,
     struct slot *slot;
     uint32_t place = 0;
     effects->withdraw = part(pipeline, POSITIONS_WITHDRAW);
-    while ((slot = slots_next(&pipeline->slots, SLOT_READY, &place)) != NULL) {
-        slot->batch = effects->batch;
-        slot->withdrawn = true;
-        effects->withdraw[effects->withdraw_count++] = slot->position;
-        pipeline_left(pipeline, slot, DELIVERY_RETRYING);
-        slots_move(&pipeline->slots, slot, SLOT_SETTLING);
-    }
+    while ((slot = slots_next(&pipeline->slots, SLOT_READY, &place)) != NULL)
+        withdraw(pipeline, slot, effects);
+    place = 0;
+    while ((slot = slots_reloading(&pipeline->slots, &place)) != NULL)
+        withdraw(pipeline, slot, effects);
 }
 
 /* What the next leader must know of the target, and that it wants no more. */

@@ -10,7 +10,7 @@
 #define TO(state) (1u << SLOT_##state)
 static const unsigned slot_moves[] = {
     [SLOT_FREE] = TO(LOADING) | TO(PROPOSED),
-    [SLOT_LOADING] = TO(READY) | TO(ANSWERED) | TO(FREE),
+    [SLOT_LOADING] = TO(READY) | TO(ANSWERED) | TO(SETTLING) | TO(FREE),
     [SLOT_PROPOSED] = TO(READY) | TO(LOADING) | TO(FREE),
     [SLOT_READY] = TO(SENDING) | TO(ANSWERED) | TO(SETTLING) | TO(FREE),
     [SLOT_SENDING] = TO(ANSWERED) | TO(FREE),
@@ -114,6 +114,15 @@ struct slot *slots_of_token(const struct slots *slots, uint64_t token)
     bool same =
         slot->state != SLOT_FREE && slot->generation == (uint32_t)(token >> 32);
     return same ? slot : NULL;
+}
+
+struct slot *slots_reloading(const struct slots *slots, uint32_t *place)
+{
+    struct slot *slot;
+    do
+        slot = slots_next(slots, SLOT_LOADING, place);
+    while (slot != NULL && slot->letter == NULL);
+    return slot;
 }
 
 void slots_close(struct slots *slots)

@@ -12,7 +12,8 @@
 
 enum slot_state {
     SLOT_FREE,
-    SLOT_LOADING,  /* Open since before this node led; being read. */
+    SLOT_LOADING,  /* Open since before this node led, or not as it was
+                    * proposed: being read. */
     SLOT_PROPOSED, /* Its grant or intent is on the way. */
     SLOT_READY,
     SLOT_SENDING,
@@ -24,7 +25,7 @@ struct slot {
     enum slot_state state;
     uint32_t generation;
     uint64_t position;
-    struct letter *letter;  /* NULL while LOADING. */
+    struct letter *letter;  /* NULL: open since before this node led. */
     uint32_t attempt;       /* The number of the attempt that is open. */
     uint32_t budget_from;   /* Attempts before it do not count. */
     uint32_t holds;         /* Retry-After answers in a row. */
@@ -59,6 +60,8 @@ uint64_t slots_token(const struct slots *slots, const struct slot *slot);
 /* The first slot in `state` at or behind index *place, which is moved on. */
 struct slot *slots_next(const struct slots *slots, enum slot_state state,
                         uint32_t *place);
+/* The same of those that are LOADING and were opened under this leader. */
+struct slot *slots_reloading(const struct slots *slots, uint32_t *place);
 void slots_close(struct slots *slots);
 
 #endif

@@ -59,8 +59,9 @@ struct chronicle_publisher {
     uint32_t open;
     struct terms versions[VERSIONS_MAX]; /* Oldest first. */
     uint32_t version_count;
-    /* Counted attempts in a row that got no answer. */
-    uint32_t unanswered;
+    /* Counted attempts in a row that got no answer; below 0: as many may come
+     * of what was under way when its target changed. */
+    int32_t unanswered;
     bool answered;          /* One among the failures in a row did get one. */
     uint64_t held_until_ms; /* By Retry-After, as the log has it, ... */
     uint64_t held_term;     /* ... and the leader of this term told it. */

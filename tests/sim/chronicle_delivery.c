@@ -83,7 +83,7 @@ static void check_count(struct world *world, uint32_t id,
     } else if (!outcome->uncounted &&
                ++publisher->unanswered > BREAKER_FAILURES &&
                !publisher->answered) {
-        oracle_violate(world, "publisher %u: %u attempts of an outage count",
+        oracle_violate(world, "publisher %u: %d attempts of an outage count",
                        id, publisher->unanswered);
     }
 }
@@ -174,7 +174,7 @@ static void tell_update(struct world *world, const struct command *command,
     struct chronicle_publisher *publisher =
         &world->chronicle->publishers[update.publisher_id];
     add_terms(world, publisher, index, &update.options);
-    publisher->unanswered = 0;
+    publisher->unanswered = -(int32_t)publisher->open;
     publisher->answered = false;
     publisher->held_until_ms = 0;
     world->result->totals.updates++;

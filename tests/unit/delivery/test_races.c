@@ -120,6 +120,33 @@ static void test_a_redrive_meets_an_attempt(void **state)
     world_close(&world);
 }
 
+/* The same, and leadership is given away before its row was read. */
+static void test_a_redrive_meets_a_handover(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world, 26);
+    uint32_t topic = world_topic(&world);
+    uint32_t id = world_publisher(&world, topic, 1, 9);
+    world.receivers[id] = RECEIVER_PICKY;
+    world_publish(&world, topic, 7);
+    while (counts_of(&world, id).retrying == 0)
+        turn(&world);
+    while (world.proposals == NULL) {
+        world_finish_one(&world);
+        world.now_ms += 10;
+        world_run(&world);
+    }
+    world.overtakes = true;
+    world_decide(&world, COMMAND_RETRY, id, 7);
+    assert_int_equal(counts_of(&world, id).open, 1);
+    scheduler_drain(world.scheduler);
+    while (!scheduler_is_drained(world.scheduler))
+        turn(&world);
+    assert_int_equal(counts_of(&world, id).open, 0);
+    world_close(&world);
+}
+
 /* In an outage a person discards what waits: what is parked behind it is all
  * that is left to probe with. */
 static void test_an_outage_ends_though_all_is_parked(void **state)
@@ -173,6 +200,7 @@ int main(void)
         cmocka_unit_test(test_a_new_filter_meets_what_is_under_way),
         cmocka_unit_test(test_a_new_target_is_not_held_for_the_old_one),
         cmocka_unit_test(test_a_redrive_meets_an_attempt),
+        cmocka_unit_test(test_a_redrive_meets_a_handover),
         cmocka_unit_test(test_an_outage_ends_though_all_is_parked),
         cmocka_unit_test(test_an_outage_ends_though_all_expires),
     };
