@@ -103,6 +103,8 @@ extern const struct subcommand command_backup;
 extern const struct subcommand command_restore;
 extern const struct subcommand command_check;
 extern const struct subcommand command_recover;
+extern const struct subcommand command_completion;
+extern const struct subcommand command_manual;
 extern const struct subcommand command_version;
 
 #endif
