@@ -118,7 +118,7 @@ void manual_page(struct encoder *out, const struct subcommand *root)
         "postoffice publisher create \\-t orders \\-\\-target "
         "http://127.0.0.1:8000/\n"
         "postoffice send \\-t orders \\(aq{\"hello\": \"world\"}\\(aq\n"
-        "postoffice send \\-\\-resume mark < messages.ndjson\n"
+        "postoffice send \\-\\-resume mark \\- < messages.ndjson\n"
         "postoffice search \\-\\-state dead \\-\\-all\n"
         ".fi\n";
     encoder_print(out,

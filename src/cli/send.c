@@ -162,8 +162,9 @@ static int run(struct invocation *invocation)
     const char *payload = argument_at(invocation, 0);
     bool stream = payload == NULL || strcmp(payload, "-") == 0;
     struct encoder begun = begin_message(invocation);
-    if (!stream && begun.length == 0)
-        usage_error(invocation, "--topic is missing");
+    if (begun.length == 0 && (payload == NULL || !stream))
+        usage_error(invocation, "--topic is missing; - alone reads whole "
+                                "messages from standard input");
     if (!stream && flag_given(invocation, "resume"))
         usage_error(invocation, "--resume is for messages from standard input");
     struct client *client = client_new(invocation);
@@ -223,7 +224,7 @@ const struct subcommand command_send = {
     .summary = "publish messages",
     .detail =
         "PAYLOAD is a JSON text. Without it, or when it is -, each line of "
-        "standard input is one; without --topic too, each line is a whole "
+        "standard input is one; with - and without --topic, each is a whole "
         "message: {\"topic\", \"payload\", \"attributes\", ...}. Ids are "
         "printed, except those of a stream on a terminal, which shows how far "
         "it is. A line that is refused is told, and the others go on. Exit "

@@ -63,7 +63,8 @@ def test_the_same_key_stores_once(run, shared, name):
     "arguments, words",
     [
         (["1"], "--topic"),
-        (["--key=x"], "--topic"),
+        ([], "--topic"),
+        (["--key=x", "-"], "--topic"),
         (["--topic=x", "hello"], "not JSON"),
         (["--topic=x", "1,2"], "not JSON"),
         (["--topic=x", "--attribute=x", "1"], "NAME=VALUE"),
@@ -94,7 +95,7 @@ def test_ids_come_in_the_order_of_the_lines(run, shared, name):
 def test_whole_messages(run, shared, name):
     shared.topic(name)
     message = {"topic": name, "payload": [1], "attributes": {"a": "b"}, "key": "k"}
-    [identity] = good(run(stdin="\n" + lines([message]) + "  \r\n")).split()
+    [identity] = good(run("-", stdin="\n" + lines([message]) + "  \r\n")).split()
     assert shared.message(identity)["key"] == "k"
     answers = good(run("-", "--json", stdin=lines([message, message]))).splitlines()
     assert all(json.loads(answer)["public_id"] for answer in answers)
@@ -109,7 +110,7 @@ def test_refused_lines_are_told_and_the_others_stored(run, shared, name):
     for line in (2, 4, 5):
         assert f"line {line}:" in done.stderr
     assert "3 stored, 3 refused" in done.stderr
-    whole = run(stdin=lines([{"topic": "no-such", "payload": 1, "attributes": {}}]))
+    whole = run("-", stdin=lines([{"topic": "no-such", "payload": 1, "attributes": {}}]))
     assert whole.returncode == 1
     assert "line 1: " in whole.stderr
     assert "topic" in whole.stderr
