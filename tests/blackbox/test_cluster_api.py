@@ -44,65 +44,6 @@ def test_every_node_answers_everything(calm, name, receiver):
     assert first.get(f"/api/publishers/{publisher}").status == 404
 
 
-def test_the_originals_requests_to_each_node(calm, receiver):
-    """What the Django client of the original sends, byte for byte: trailing
-    slashes, strings for booleans, fields that only it knew."""
-    for number, node in enumerate(calm.nodes):
-        topic = f"orders-{number}"
-        answer = node.post(
-            "/api/topics/",
-            {"name": topic, "origin_host": "example.com", "recovery_enabled": True},
-        )
-        assert answer.status == 201, answer
-        assert isinstance(answer.json()["data"]["id"], int)
-        again = node.post("/api/topics/", {"name": topic, "origin_host": "x"})
-        assert again.status == 409, again
-        answer = node.post(
-            "/api/publishers/",
-            {
-                "active": "true",
-                "topic": topic,
-                "target": f"{receiver.url}/{number}",
-                "type": "http",
-                "from_now": "false",
-                "seconds_timeout": 5,
-                "seconds_retry": 1,
-                "unknown_to_us": 1,
-            },
-        )
-        assert answer.status == 201, answer
-        publisher = answer.json()["data"]["id"]
-        answer = node.post(
-            "/api/messages/",
-            {"topic": topic, "payload": {"a": 1}, "attributes": {"hive_id": "vlc1"}},
-        )
-        assert answer.status == 201, answer
-        ids = [answer.json()["id"]]
-        answer = node.post(
-            "/api/bulk_messages/",
-            {"topic": topic, "payload": [{"a": 2}, {"a": 3}], "attributes": {}},
-        )
-        assert answer.status == 201, answer
-        ids += answer.json()["result"]
-        receiver.wait_messages(ids)
-        answer = node.post(
-            "/api/messages/", {"topic": "nowhere", "payload": 1, "attributes": {}}
-        )
-        assert answer.status == 400 and answer.errors["topic"] == ["is invalid"]
-        answer = node.post(
-            "/api/bulk_messages/", {"topic": "nowhere", "payload": [1], "attributes": {}}
-        )
-        assert answer.status == 406, answer
-        answer = node.post("/api/messages/", {"topic": topic})
-        assert answer.status == 400, answer
-        assert answer.errors["payload"] == ["can't be blank"]
-        assert node.get(f"/api/messages/{ids[0]}/").status == 200
-        assert node.get("/api/health/").json() == {"status": "ok"}
-        assert node.delete(f"/api/publishers/{publisher}/").status == 204
-    paths = [request.path for request in receiver.arrived()]
-    assert sorted(paths) == [f"/hook/{n}" for n in range(3) for _ in range(3)]
-
-
 # ---- GET /api/cluster ----
 
 

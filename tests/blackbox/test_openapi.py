@@ -1,9 +1,12 @@
 """/openapi.json tells the truth: it is sound, its examples work as they stand,
 what a node answers and sends is what it says, and docs/api.md says the same."""
 
+import re
+
 import pytest
 
 import openapi
+from node import ROOT
 
 # What an example needs stands before it: the topic, its publishers, messages;
 # what takes things away stands at the end. Their ids are those of a new node.
@@ -112,3 +115,64 @@ def test_examples_work_as_they_stand(node, receiver):
     found = told["getMessage"].json()["data"]
     assert found["payload"] == document()["publishMessage"].bodies()[0][1]["payload"]
     assert found["deliveries"], "the example of a message has deliveries"
+
+
+# ---- docs/api.md ----
+
+
+def docs():
+    text = (ROOT / "docs" / "api.md").read_text()
+    return text.replace("{id or public_id}", "{id}")
+
+
+def members(schema):
+    """The names of a schema's members."""
+    return set(document().resolve(schema).get("properties", {}))
+
+
+def test_docs_name_every_path_and_no_other():
+    """A path may stand there by its last step, beside its brother."""
+    built = {each.path for each in document().operations if each.built}
+    known = {each.path for each in document().operations}
+    told = set(re.findall(r"[ `](/[a-z][^` ]*)", docs()))
+    assert {path for path in told if path.startswith("/api/")} <= known
+    pages = {"/", "/page.css"}
+    for path in built - pages - told:
+        assert "/" + path.rsplit("/", 1)[1] in told, f"docs/api.md lacks {path}"
+
+
+def test_docs_name_every_parameter():
+    told = set(re.findall(r"`\??([A-Za-z_.-]+)[^`]*`", docs()))
+    for operation in document().operations:
+        if not operation.built:
+            continue
+        wanted = {each["name"] for each in operation.parameters} - {"traceparent"}
+        for content_type, _ in operation.bodies():
+            if content_type is not None:
+                wanted |= members(operation.body_schema(content_type))
+        if operation.path.startswith("/api/"):
+            assert wanted <= told, f"docs/api.md lacks some of {operation}"
+
+
+def test_docs_name_no_other_parameter():
+    """What the second column of the table of routes says in backticks is a
+    parameter, a field, or a value that one of these takes."""
+    known = set()
+
+    def add(value):
+        if isinstance(value, dict):
+            known.update(value.get("properties", {}))
+            known.update(map(str, value.get("enum", [])))
+            known.update([value["name"]] if "in" in value else [])
+            known.update(value["content"] if "content" in value else [])
+            value = list(value.values())
+        for each in value if isinstance(value, list) else []:
+            add(each)
+
+    add(document().content)
+    rows = re.findall(r"^\| `[A-Z]+[` ][^|]*\|([^|]*)\|", docs(), re.MULTILINE)
+    assert len(rows) > 15
+    for row in rows:
+        for word in re.findall(r"`([^`]*)`", row):
+            name = word.lstrip("?").split("=")[0]
+            assert name in known, f"docs/api.md has {word}, openapi.json has not"

@@ -40,16 +40,6 @@ def test_create_with_defaults(shared, name):
     assert shared.publisher_state(publisher["id"])["target"] == TARGET
 
 
-def test_active_as_text(shared, name):
-    """The original's clients send the strings "true" and "false"."""
-    shared.topic(name)
-    paused = shared.publisher(TARGET, name, active="false")
-    assert paused["active"] is False
-    assert paused["state"] == "paused"
-    active = shared.publisher(TARGET + "b", name, active="true", from_now="true")
-    assert active["state"] == "active"
-
-
 @pytest.mark.parametrize("field", ["topic", "target", "type", "active"])
 @pytest.mark.parametrize("blank", ["missing", None, ""])
 def test_blank_fields(shared, name, field, blank):
