@@ -629,7 +629,8 @@ static bool list_equal(const struct comparison *c, uint64_t *random)
     int pages = message_query_by_processed(&query) ? 2 : 5;
     for (int page = 0; page < pages; page++) {
         struct message_page got;
-        must(query_messages(c->view, NULL, &query, c->arena, &got, &error), &error);
+        must(query_messages(c->view, NULL, &query, c->arena, &got, &error),
+             &error);
         for (uint32_t i = 0; i < got.count; i++) {
             uint64_t id = 0;
             at = naive_list_next(c->naive, &query, at, &id);
