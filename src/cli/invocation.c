@@ -202,7 +202,8 @@ void invocation_parse(struct invocation *invocation, int argc, char **argv)
                   command->summary + 1);
     if (command->detail != NULL)
         encoder_print(&doc, "\v%s", command->detail);
-    const struct argp argp = {.options = parse.entries,
+    /* Of an empty list glibc's help leaks two small pieces. */
+    const struct argp argp = {.options = parse.count > 0 ? parse.entries : NULL,
                               .parser = parse_flag,
                               .args_doc = command->arguments,
                               .doc = encoder_text(&doc)};
