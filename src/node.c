@@ -38,6 +38,10 @@ enum {
     SEARCH_THREADS = 2,
     SEARCH_NICENESS = 10,
     HTTP_GRACE_MS = 2000, /* For requests under way when the API closes. */
+    /* The others learn who leads from its first message; until then they send
+     * requests on to this node, and a refusal is certain where a connection
+     * that ends is not. */
+    LINGER_MS = 200,
     /* File descriptors that are not for targets and clients. */
     DESCRIPTORS_RESERVED = 128,
     SENDS_MAX = 8192,
@@ -70,6 +74,7 @@ struct node {
     struct http_server *http;
     char url[300];
     uv_async_t applied; /* The writer has something. */
+    uv_timer_t linger;  /* Between the handover and the end of the API. */
     uv_prepare_t turn;  /* Before the loop sleeps: hand over what gathered. */
     uv_signal_t signals[3];
     uint32_t sends_max;
@@ -326,15 +331,22 @@ static void on_http_closed(void *context)
     cluster_close(node->cluster, on_cluster_closed, node);
 }
 
+static void on_lingered(uv_timer_t *timer)
+{
+    struct node *node = timer->data;
+    uv_close((uv_handle_t *)timer, on_handles_closed);
+    http_server_close(node->http, HTTP_GRACE_MS, on_http_closed, node);
+}
+
 /* Whoever leads now, this node has done what it could. */
 static void on_handed_over(void *context, int code, bool drained)
 {
     struct node *node = context;
-    (void)code; /* A node alone has nobody to give its leadership to. */
+    /* A node alone has nobody to give its leadership to, nor to wait for. */
     if (!drained)
         LOG_WARN("delivery", "not every delivery ended in time: the next "
                              "leader sends them again, marked");
-    http_server_close(node->http, HTTP_GRACE_MS, on_http_closed, node);
+    uv_timer_start(&node->linger, on_lingered, code == 0 ? LINGER_MS : 0, 0);
 }
 
 static int load_tokens(struct node *node, struct error *error)
@@ -495,7 +507,9 @@ static void init_handles(struct node *node)
     static const int numbers[3] = {SIGTERM, SIGINT, SIGHUP};
     uv_async_init(&node->loop, &node->applied, on_applied);
     uv_prepare_init(&node->loop, &node->turn);
+    uv_timer_init(&node->loop, &node->linger);
     node->applied.data = node;
+    node->linger.data = node;
     node->turn.data = node;
     for (unsigned i = 0; i < 3; i++) {
         uv_signal_init(&node->loop, &node->signals[i]);
