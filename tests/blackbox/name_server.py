@@ -4,6 +4,7 @@ The node runs in a mount namespace of its own in which another file lies over
 /etc/resolv.conf, so that nothing of the machine is touched; that needs root.
 """
 
+import errno
 import itertools
 import shutil
 import socket
@@ -17,7 +18,21 @@ from node import Node
 
 OVERLAY = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
 TYPE_A = 1
-_places = itertools.count(2)
+
+
+def _open_socket():
+    """A socket on port 53 of a loopback address that no other test has, in
+    this run or in one beside it."""
+    for place in itertools.count(2):
+        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        host = f"127.0.53.{place}"
+        try:
+            made.bind((host, 53))
+            return made, host
+        except OSError as error:
+            made.close()
+            if error.errno != errno.EADDRINUSE or place == 254:
+                raise
 
 
 class NameServer:
@@ -30,15 +45,20 @@ class NameServer:
         self.ttl = ttl
         self.silent = False
         self.asked = []  # Names, in the order of their questions.
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.host = f"127.0.53.{next(_places)}"
-        self._socket.bind((self.host, 53))
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._socket, self.host = _open_socket()
+        self._closing = False
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
         self._file = Path(tempfile.mkstemp(prefix="postoffice-resolv-")[1])
         self._file.write_text(f"nameserver {self.host}\n")
         self._file.chmod(0o644)
 
     def close(self):
+        self._closing = True
+        wake = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        wake.sendto(b"", (self.host, 53))  # A close alone wakes no reader.
+        wake.close()
+        self._thread.join()
         self._socket.close()
         self._file.unlink()
 
@@ -52,9 +72,8 @@ class NameServer:
 
     def _serve(self):
         while True:
-            try:
-                question, sender = self._socket.recvfrom(4096)
-            except OSError:
+            question, sender = self._socket.recvfrom(4096)
+            if self._closing:
                 return
             answer = self._answer(question)
             if answer is not None:
