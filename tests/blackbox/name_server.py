@@ -4,7 +4,6 @@ The node runs in a mount namespace of its own in which another file lies over
 /etc/resolv.conf, so that nothing of the machine is touched; that needs root.
 """
 
-import errno
 import itertools
 import shutil
 import socket
@@ -15,24 +14,11 @@ import threading
 from pathlib import Path
 
 from node import Node
+from place import PLACE
 
 OVERLAY = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
 TYPE_A = 1
-
-
-def _open_socket():
-    """A socket on port 53 of a loopback address that no other test has, in
-    this run or in one beside it."""
-    for place in itertools.count(2):
-        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        host = f"127.0.53.{place}"
-        try:
-            made.bind((host, 53))
-            return made, host
-        except OSError as error:
-            made.close()
-            if error.errno != errno.EADDRINUSE or place == 254:
-                raise
+_hosts = itertools.count(2)
 
 
 class NameServer:
@@ -45,7 +31,9 @@ class NameServer:
         self.ttl = ttl
         self.silent = False
         self.asked = []  # Names, in the order of their questions.
-        self._socket, self.host = _open_socket()
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.host = f"127.53.{PLACE}.{next(_hosts)}"
+        self._socket.bind((self.host, 53))
         self._closing = False
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()

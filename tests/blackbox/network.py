@@ -16,6 +16,7 @@ import shutil
 import subprocess
 
 from node import Node
+from place import PLACE
 
 HERE = 254
 RULES = """
@@ -49,7 +50,7 @@ class Network:
             if shutil.which(program) is None:
                 raise Refused(f"{program} is not installed")
         self._tag = f"po{os.getpid()}"
-        self._subnet = f"198.18.{os.getpid() % 255}"
+        self._subnet = f"198.18.{PLACE}"
         self._switch = f"{self._tag}-switch"
         self._plug = f"{self._tag}x"  # The name of an interface: 15 letters.
         self._made = []

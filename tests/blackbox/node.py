@@ -6,6 +6,7 @@ show what a person needs.
 """
 
 import http.client
+import itertools
 import json
 import os
 import shutil
@@ -15,6 +16,8 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+
+from place import PLACE, PLACES
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("POSTOFFICE_BINARY", ROOT / "build" / "postoffice"))
@@ -29,21 +32,21 @@ SANITIZER_SIGNS = (
     "WARNING: ThreadSanitizer",
 )
 
-_next_port = 10_000 + os.getpid() * 97 % 20_000
+# Ports of this process alone, below the range that the kernel takes for
+# outgoing connections, so that one stays free while its node is down.
+_PORTS = 22_000 // PLACES
+_ports = itertools.cycle(range(10_000 + PLACE * _PORTS, 10_000 + (PLACE + 1) * _PORTS))
 
 
 def free_port():
-    """A port that nobody listens on, below the range that the kernel takes
-    for outgoing connections, so that it stays free while a node is down."""
-    global _next_port
-    while True:
-        _next_port = _next_port + 1 if _next_port < 32_000 else 10_000
+    """A port that nobody listens on, and that no other test process takes."""
+    for port in _ports:
         with socket.socket() as probe:
             try:
-                probe.bind(("127.0.0.1", _next_port))
+                probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        return _next_port
+        return port
 
 
 def environment():
