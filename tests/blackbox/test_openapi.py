@@ -1,7 +1,10 @@
 """/openapi.json tells the truth: it is sound, its examples work as they stand,
 what a node answers and sends is what it says, and docs/api.md says the same."""
 
+import os
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +81,25 @@ def test_not_sent_again_to_who_has_it(shared, path):
         again = shared.get(path, headers={"if-none-match": shown})
         assert again.status == 200, again
         assert again.body == first.body
+
+
+# ---- Its form ----
+
+
+def test_a_public_validator_finds_it_valid():
+    modules = os.environ.get("POSTOFFICE_NODE_MODULES")
+    if modules is None:
+        pytest.skip("POSTOFFICE_NODE_MODULES names no folder of the validator")
+    package = Path(modules) / "@seriousme" / "openapi-schema-validator"
+    done = subprocess.run(
+        ["node", package / "bin" / "validate-api-cli.js", openapi.PATH],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"valid": true' in done.stdout
 
 
 # ---- Examples ----
