@@ -269,6 +269,7 @@ struct backend_metrics {
     uint64_t store_limit_bytes;
     uint64_t store_commits;
     uint64_t store_commit_us;
+    uint64_t indexed_message_id;
     uint64_t disk_free_bytes;
     uint64_t disk_reserve_bytes;
     uint64_t idempotency_keys;

@@ -96,6 +96,8 @@ static const struct series all[] = {
            "Durable commits of the store."),
     SERIES("store_commit_seconds_total", COUNTER_US, store_commit_us,
            "Time spent in commits of the store."),
+    SERIES("indexed_message_id", GAUGE, indexed_message_id,
+           "The last message that is in the index of searches; 0: none."),
     SERIES("disk_free_bytes", GAUGE, disk_free_bytes,
            "Free bytes of the data directory's file system."),
     SERIES("disk_reserve_bytes", GAUGE, disk_reserve_bytes,

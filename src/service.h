@@ -14,6 +14,7 @@
 #include "proposer.h"
 #include "reads.h"
 #include "settings.h"
+#include "storage/index.h"
 #include "storage/writer.h"
 
 struct service;

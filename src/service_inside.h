@@ -4,6 +4,7 @@
 #ifndef POSTOFFICE_SERVICE_INSIDE_H
 #define POSTOFFICE_SERVICE_INSIDE_H
 
+#include "search_pace.h"
 #include "service.h"
 
 struct service {
@@ -15,6 +16,7 @@ struct service {
     struct writer_statistics writer; /* Not older than STATISTICS_MS. */
     uint64_t writer_ms;
     uint64_t leader_seen_ms;
+    struct search_load load;
     uint64_t published;
     uint64_t published_bytes;
     uint64_t refused;
@@ -60,6 +62,7 @@ struct service_read {
     enum backend_thing thing;
     struct backend_page page;
     struct message_query search;
+    bool busy;         /* The search is to rest now and then. */
     struct arena kept; /* What the search borrows; closed with the read. */
     void *data;        /* The query's own; freed with the read. */
     /* On NOT_FOUND, what of the request was not found; NULL: its path. */

@@ -2,7 +2,6 @@
  * person has decided about it. */
 #include "service_inside.h"
 
-#include "base/bounds.h"
 #include "base/clock.h"
 
 static int run_message(struct service_read *read, struct view *view,
@@ -29,7 +28,10 @@ static int run_list(struct service_read *read, struct view *view,
                     struct error *error)
 {
     struct message_page page;
-    read->search.deadline_us = clock_us() + BOUND_SEARCH_MS * 1000u;
+    struct search_pace pace;
+    search_pace_begin(&pace, clock_us(), read->busy);
+    read->search.spent = search_pace_spent;
+    read->search.spent_context = &pace;
     int rc = query_messages(view, read->service->parts.index, &read->search,
                             &read->job.arena, &page, error);
     read->result.messages = page.messages;
@@ -84,6 +86,8 @@ void service_message_list(void *context, uint64_t ticket,
         return;
     }
     read->missing = "publisher";
+    read->busy = search_load_look(&service->load, clock_ms(),
+                                  catalog_applied_index(catalog));
     read->pool = service->parts.searches;
     read->search =
         search_of(search, topic == NULL ? 0 : topic->id, &read->kept);

@@ -237,6 +237,8 @@ static void fill_metrics(struct service *service,
         .store_reusable_bytes = writer->space.reusable_bytes,
         .store_commits = writer->commits,
         .store_commit_us = writer->commit_us,
+        .indexed_message_id =
+            service->parts.index == NULL ? 0 : index_upto(service->parts.index),
         .disk_free_bytes = writer->disk_free_bytes,
         .disk_reserve_bytes = settings->min_free_bytes,
         .store_limit_bytes = settings->max_store_bytes,

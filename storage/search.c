@@ -2,24 +2,23 @@
  * match costs no copy; what does is copied whole, with all its deliveries. */
 #include "storage/search_inside.h"
 
-#include "base/clock.h"
 #include "storage/position.h"
 #include "storage/search_time.h"
 
-/* The clock costs about as much as a look. */
-enum { LOOKS_PER_CLOCK = 16 };
+/* Who is asked looks at a clock, which costs about as much as a look. */
+enum { LOOKS_PER_QUESTION = 16 };
 
 bool search_spend(struct search *search, uint32_t looks)
 {
     const struct message_query *query = search->query;
     search->looks += looks;
-    search->clock_looks += looks;
+    search->unasked_looks += looks;
     if (query->looks_max != 0 && search->looks >= query->looks_max)
         return true;
-    if (query->deadline_us == 0 || search->clock_looks < LOOKS_PER_CLOCK)
+    if (query->spent == NULL || search->unasked_looks < LOOKS_PER_QUESTION)
         return false;
-    search->clock_looks = 0;
-    return clock_us() >= query->deadline_us;
+    search->unasked_looks = 0;
+    return query->spent(query->spent_context);
 }
 
 int search_take(struct search *search, uint64_t id, struct arena *arena,

@@ -57,9 +57,11 @@ struct message_query {
     uint64_t processed_to_ms;
     struct search_place before; /* As another page of this search gave it. */
     uint32_t limit;
-    /* Budgets; 0: none. Something is looked at in any case. */
-    uint64_t deadline_us; /* By clock_us(). */
-    uint32_t looks_max;   /* Messages and rows. */
+    /* Budgets; 0 or NULL: none. Something is looked at in any case. */
+    uint32_t looks_max; /* Messages and rows. */
+    /* Asked every few looks: whether the page must end. */
+    bool (*spent)(void *context);
+    void *spent_context;
 };
 static inline bool message_query_by_processed(const struct message_query *query)
 {

@@ -1,7 +1,7 @@
 /* search_inside.h - what the parts of a search share: search.c (the page),
- * search_plan.c (what to walk), search_settled.c (by processed time),
- * search_match.c (what is asked of one message).
- * Thread: the view's. */
+ * search_plan.c (what to walk), search_lead.c (which term of the index),
+ * search_settled.c (by processed time), search_match.c (what is asked of one
+ * message). Thread: the view's. */
 #ifndef POSTOFFICE_STORAGE_SEARCH_INSIDE_H
 #define POSTOFFICE_STORAGE_SEARCH_INSIDE_H
 
@@ -33,7 +33,7 @@ struct search {
     struct streams streams;
     uint64_t looks; /* Spent of the budget. */
     size_t bytes;   /* Of payloads on the page. */
-    uint32_t clock_looks;
+    uint32_t unasked_looks;
 };
 
 struct search_pointer {
@@ -61,6 +61,36 @@ int search_match_deliveries(struct search *search,
 
 /* Opens the streams that hold, together, all that can match. */
 int search_plan(struct search *search, struct error *error);
+
+/* What a plan goes over: one topic, or all. */
+struct search_scope {
+    uint32_t *topics;
+    uint32_t count;
+    bool too_many;
+};
+/* Adds a stream of what lies within, and within the search's own ids. */
+int search_add(struct search *search, enum stream_kind kind,
+               enum database database, struct key prefix, uint64_t floor,
+               uint64_t ceiling, struct error *error);
+
+/* ---- search_lead.c ---- */
+
+/* A term of the index that leads to what matches. */
+struct search_lead {
+    bool found;
+    double guess; /* To about how many messages. */
+    uint64_t hash;
+    struct slice pointer; /* Of a field; not every topic is indexed by it. */
+};
+/* The term that leads to the fewest, if they are fewer than lead->guess. */
+int search_lead_find(struct search *search, const struct search_scope *scope,
+                     struct search_lead *lead, struct error *error);
+/* Adds streams that hold all that can match, as far as messages are indexed. */
+int search_lead_add(struct search *search, const struct search_scope *scope,
+                    const struct search_lead *lead, struct error *error);
+/* What the index has of one term of one topic. */
+int search_add_term(struct search *search, uint32_t topic_id, uint64_t hash,
+                    struct error *error);
 
 /* ---- search_settled.c ---- */
 
