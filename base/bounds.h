@@ -114,6 +114,11 @@ enum {
     BOUND_TOKEN_NAME = 64,
     BOUND_TOKEN_TOPICS = 100,
     BOUND_TOKEN_FILE_BYTES = 8 * 1024 * 1024,
+    /* What is written down of changes: years of people's work, and of programs'
+     * weeks at least; some hundred MiB, in the worst case a few GiB. */
+    BOUND_AUDIT_ROWS = 50 * 1000,
+    BOUND_AUDIT_DAYS = 400,
+    BOUND_AUDIT_DELIVERIES = 100, /* Of one message, told one by one. */
     /* What a client presents: longer than any token of ours. */
     BOUND_TOKEN_TEXT = 512,
     BOUND_TOKEN_HEADER = 2048,

@@ -17,6 +17,7 @@
 #include "base/bounds.h"
 #include "base/error.h"
 #include "base/process.h"
+#include "storage/command.h"
 #include "storage/filter.h"
 #include "storage/model.h"
 #include "storage/query.h"
@@ -167,6 +168,9 @@ struct backend_result {
     const struct backend_explanation *explanation; /* activities[0]: ... and
                                                     * what delivery knows. */
     const struct replay *replay;
+    const struct token *tokens;
+    struct slice secret; /* A new token. */
+    const struct audit_page *audit;
     const struct attempt *attempt; /* Of a test. */
     const struct backend_metrics *metrics;
     struct slice forwarded; /* The leader's answer, encoded. */
@@ -384,6 +388,23 @@ struct backend {
     /* replay, as it is afterwards. ERR_NOT_FOUND. */
     void (*replay_cancel)(void *context, uint64_t ticket, uint32_t id);
 
+    /* tokens[0]; `secret` is the token, which is never told again. The id and
+     * the digest are made here. ERR_EXISTS on `name`; ERR_CONFLICT with words.
+     * When it is answered every member that can be reached knows the token;
+     * and none knows it any more, when it is revoked. */
+    void (*token_create)(void *context, uint64_t ticket,
+                         const struct token *token);
+    /* ERR_NOT_FOUND; ERR_CONFLICT with words. */
+    void (*token_revoke)(void *context, uint64_t ticket, struct slice name);
+    /* tokens[count]: those of the cluster, ascending by id. */
+    void (*token_list)(void *context, uint64_t ticket,
+                       enum backend_consistency consistency,
+                       const struct backend_page *page);
+    /* audit. */
+    void (*audit_list)(void *context, uint64_t ticket,
+                       enum backend_consistency consistency,
+                       const struct audit_query *query);
+
     /* Gives leadership to this node (0: any other), after what is being
      * delivered has ended. Errors: ERR_NOT_FOUND on `to`, ERR_BUSY. */
     void (*transfer)(void *context, uint64_t ticket, uint32_t to);
@@ -395,6 +416,9 @@ struct backend {
      * ERR_UNAVAILABLE (certainly not done), ERR_UNKNOWN_OUTCOME. */
     void (*forward)(void *context, uint64_t ticket, struct slice request);
 
+    /* Who asks for the next operation under a ticket, and in which request;
+     * borrowed until that operation's call returns. */
+    void (*asked_by)(void *context, const struct author *author);
     /* Who presents this token (data NULL: a request without one). At once;
      * borrowed until the operation's caller returns to the loop. False: nobody
      * whom we know; with `data` NULL, that a token is needed. NULL: all are

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "http/timestamp.h"
 #include "storage/filter.h"
+#include "storage/model.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -237,6 +238,47 @@ bool body_fields_filter(struct body_fields *fields, const char *name,
     filter_unref(filter);
     *ret = value->span;
     return true;
+}
+
+static const char *add_text(struct encoder *list, const struct json_value *item,
+                            const struct body_list *kind, struct arena *arena)
+{
+    struct slice text = {0};
+    if (item->kind != KIND_STRING || json_value_text(item, arena, &text) != 0)
+        text = slice_of(NULL, 0);
+    const char *fault = kind->check(text);
+    if (fault == NULL && text_list_has(encoder_slice(list), text))
+        fault = kind->twice;
+    if (fault == NULL)
+        text_list_add(list, text);
+    return fault;
+}
+
+bool body_fields_list(struct body_fields *fields, const char *name,
+                      const struct body_list *kind, struct slice *ret)
+{
+    const struct json_value *value = body_fields_filled(fields, name);
+    struct json_value item;
+    struct encoder list = {0};
+    const char *fault = NULL;
+    uint32_t count = 0;
+    if (value == NULL)
+        return false;
+    struct json_scan scan = json_scan_of(value->span);
+    if (value->kind != KIND_ARRAY)
+        fault = PROBLEM_INVALID;
+    else
+        json_scan_enter(&scan, KIND_ARRAY);
+    while (fault == NULL && json_scan_item(&scan, &item))
+        fault = count++ == kind->most
+                    ? kind->too_many
+                    : add_text(&list, &item, kind, fields->arena);
+    if (fault != NULL)
+        problem_field(fields->problem, name, fault);
+    else
+        *ret = arena_copy(fields->arena, encoder_slice(&list));
+    encoder_close(&list);
+    return fault == NULL;
 }
 
 bool body_fields_time(struct body_fields *fields, const char *name,

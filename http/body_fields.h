@@ -62,6 +62,17 @@ bool body_fields_choice(struct body_fields *fields, const char *name,
  * are checked. Without clauses it is none. */
 bool body_fields_filter(struct body_fields *fields, const char *name,
                         struct slice *ret);
+/* A list of different texts, as text_list_next() reads it. */
+struct body_list {
+    uint32_t most;
+    const char *too_many; /* What is said when there are more, ... */
+    const char *twice;    /* ... or the same one again. */
+    /* NULL, or what is wrong with it; asked of an element that is no text with
+     * an empty one. */
+    const char *(*check)(struct slice text);
+};
+bool body_fields_list(struct body_fields *fields, const char *name,
+                      const struct body_list *kind, struct slice *ret);
 /* A time (timestamp.h), in milliseconds. */
 bool body_fields_time(struct body_fields *fields, const char *name,
                       enum body_need need, uint64_t *ret_ms);

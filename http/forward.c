@@ -142,6 +142,8 @@ static bool decode_request(struct forwarded *forwarded, size_t size)
     request->method = decoder_string(&in);
     request->path = decoder_string(&in);
     request->id = decoder_string(&in);
+    if (request->id.length > REQUEST_ID_MAX)
+        return false;
     if (!decode_headers(&in, forwarded))
         return false;
     request->body = decoder_string(&in);

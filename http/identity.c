@@ -301,7 +301,8 @@ bool identity_decode(struct decoder *in, struct backend_caller *ret_caller)
     caller.name = decoder_string(in);
     caller.topics = decoder_string(in);
     if (in->failed || kind > CALLER_OF_STORE || role < ROLE_PUBLISH ||
-        role > ROLE_ADMIN)
+        role > ROLE_ADMIN || caller.name.length == 0 ||
+        caller.name.length > BOUND_TOKEN_NAME)
         return false;
     caller.kind = (enum backend_caller_kind)kind;
     caller.role = (enum role)role;

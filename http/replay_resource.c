@@ -10,7 +10,7 @@ static const char *state_text(enum replay_state state)
 }
 
 /* How many match is known once all were looked at. */
-static void write_replay(struct json_writer *json, const struct replay *replay)
+void replay_write(struct json_writer *json, const struct replay *replay)
 {
     json_write_begin(json, '{');
     json_member_u64(json, "id", replay->id);
@@ -30,7 +30,7 @@ static void send_one(struct request *request,
                      const struct backend_result *result, int status)
 {
     struct json_writer json = request_data_begin(request);
-    write_replay(&json, result->replay);
+    replay_write(&json, result->replay);
     request_data_send(request, &json, status);
 }
 

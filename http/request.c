@@ -38,7 +38,7 @@ void request_new_id(struct http_server *server, char text[20])
 
 static bool id_is_sane(struct slice id)
 {
-    if (id.length < 1 || id.length > 128)
+    if (id.length < 1 || id.length > REQUEST_ID_MAX)
         return false;
     for (size_t i = 0; i < id.length; i++) {
         uint8_t byte = id.data[i];
@@ -342,6 +342,11 @@ bool request_needs_leader(const struct request *request)
 
 uint64_t request_wait(struct request *request, request_finish finish)
 {
+    const struct backend *backend = request_backend(request);
+    request->author =
+        (struct author){.who = request->caller.name, .request_id = request->id};
+    if (backend->asked_by != NULL)
+        backend->asked_by(backend->context, &request->author);
     request->finish = finish;
     request->ticket = ticket_issue(&request->server->tickets, request);
     /* There are as many tickets as connections, each with one request, and

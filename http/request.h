@@ -32,6 +32,7 @@ struct request_header {
     struct slice value;
 };
 
+enum { REQUEST_ID_MAX = 128 };
 enum { REQUEST_HEADERS_MAX = 8 }; /* That a handler may set. */
 
 typedef void (*request_finish)(struct request *request,
@@ -54,6 +55,7 @@ struct request {
                                    * the arena. */
     struct slice parameter;       /* The path's; empty: none. */
     struct query_string query;    /* Checked against the route. */
+    struct author author;         /* As told to the backend. */
     bool head;
     bool answered;
     bool bulk;  /* Publishes many: the original's statuses. */

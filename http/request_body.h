@@ -43,6 +43,10 @@ void request_body_replay(struct slice body, struct arena *arena,
                          struct problem *problem,
                          struct backend_replay *ret_replay);
 
+/* Its digest is the backend's to make. */
+void request_body_token(struct slice body, struct arena *arena,
+                        struct problem *problem, struct token *ret_token);
+
 /* Whether the time at which a message is due must be given. */
 enum body_schedule { BODY_NOW_OR_LATER, BODY_LATER };
 

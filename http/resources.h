@@ -42,6 +42,12 @@ void message_explain(struct request *request);
 void replay_start(struct request *request);
 void replay_get(struct request *request);
 void replay_cancel(struct request *request);
+/* token_resource.c */
+void token_create(struct request *request);
+void token_list(struct request *request);
+void token_revoke(struct request *request);
+/* audit_resource.c */
+void audit_list(struct request *request);
 /* cluster_resource.c */
 void cluster_get(struct request *request);
 void cluster_hand_over(struct request *request);
@@ -60,6 +66,11 @@ void page_get(struct request *request);
 void page_style(struct request *request);
 
 /* ---- Shapes that resources share ---- */
+
+void topic_write(struct json_writer *json, const struct topic *topic);
+void replay_write(struct json_writer *json, const struct replay *replay);
+/* Without what could be presented. */
+void token_write(struct json_writer *json, const struct token *token);
 
 /* publisher_write.c: the members of a publisher. `clear`: with its secret. */
 void publisher_write(struct json_writer *json,

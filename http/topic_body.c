@@ -34,55 +34,23 @@ static bool is_pointer(struct slice text)
     return true;
 }
 
-static bool is_listed(struct slice list, struct slice text)
+static const char *pointer_fault(struct slice text)
 {
-    struct slice known;
-    while (text_list_next(&list, &known) == 0)
-        if (slice_equal(known, text))
-            return true;
-    return false;
-}
-
-static const char *add_pointer(struct encoder *list,
-                               const struct json_value *item,
-                               struct arena *arena)
-{
-    struct slice text;
-    if (item->kind != KIND_STRING || json_value_text(item, arena, &text) != 0 ||
-        !is_pointer(text))
-        return "is invalid: JSON pointers such as \"/customer/id\" are "
-               "expected";
-    if (is_listed(encoder_slice(list), text))
-        return "holds a JSON pointer twice";
-    text_list_add(list, text);
-    return NULL;
+    return is_pointer(text)
+               ? NULL
+               : "is invalid: JSON pointers such as \"/customer/id\" are "
+                 "expected";
 }
 
 static void read_indexed(struct body_fields *fields, struct slice *ret)
 {
-    static const char name[] = "indexed_fields";
-    const struct json_value *value = body_fields_filled(fields, name);
-    struct json_value item;
-    struct encoder list = {0};
-    const char *fault = NULL;
-    uint32_t count = 0;
+    static const struct body_list pointers = {
+        .most = BOUND_INDEXED_FIELDS,
+        .too_many = "has more than 16 elements",
+        .twice = "holds a JSON pointer twice",
+        .check = pointer_fault};
     *ret = slice_of(NULL, 0);
-    if (value == NULL)
-        return;
-    struct json_scan scan = json_scan_of(value->span);
-    if (value->kind != KIND_ARRAY)
-        fault = PROBLEM_INVALID;
-    else
-        json_scan_enter(&scan, KIND_ARRAY);
-    while (fault == NULL && json_scan_item(&scan, &item)) {
-        fault = count++ == BOUND_INDEXED_FIELDS
-                    ? "has more than 16 elements"
-                    : add_pointer(&list, &item, fields->arena);
-    }
-    if (fault != NULL)
-        problem_field(fields->problem, name, fault);
-    *ret = arena_copy(fields->arena, encoder_slice(&list));
-    encoder_close(&list);
+    body_fields_list(fields, "indexed_fields", &pointers, ret);
 }
 
 /* What is given; blank stands for the default. */

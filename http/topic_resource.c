@@ -12,7 +12,7 @@ static void write_indexed(struct json_writer *json, struct slice list)
 }
 
 /* `messages` counts what can be found: what retention has removed is gone. */
-static void write_topic(struct json_writer *json, const struct topic *topic)
+void topic_write(struct json_writer *json, const struct topic *topic)
 {
     json_write_begin(json, '{');
     json_member_u64(json, "id", topic->id);
@@ -38,7 +38,7 @@ static void send_one(struct request *request,
                      const struct backend_result *result, int status)
 {
     struct json_writer json = request_data_begin(request);
-    write_topic(&json, &result->topics[0]);
+    topic_write(&json, &result->topics[0]);
     request_data_send(request, &json, status);
 }
 
@@ -73,7 +73,7 @@ static void on_list(struct request *request,
     json_write_begin(&json, '[');
     for (uint32_t i = 0; i < count; i++)
         if (identity_reaches(request, result->topics[i].options.name))
-            write_topic(&json, &result->topics[i]);
+            topic_write(&json, &result->topics[i]);
     request_page_end(request, &json, 't',
                      count < result->count ? result->topics[count - 1].id : 0);
 }

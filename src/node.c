@@ -126,6 +126,7 @@ static void tell_applied(struct node *node, struct writer_item *item)
     for (uint32_t i = 0; i < item->count && command_next(&rest, &command) == 0;
          i++) {
         catalog_apply(node->catalog, &command, &item->results[i]);
+        token_book_apply(node->tokens, &command, &item->results[i]);
         dispatcher_apply(node->dispatcher, &command, &item->results[i]);
         if (node->leading)
             chores_applied(node->chores, &command);
@@ -209,6 +210,7 @@ static void wake_applied(void *context)
 static void on_turn(uv_prepare_t *turn)
 {
     struct node *node = turn->data;
+    service_turn(node->service);
     dispatcher_turn(node->dispatcher);
     proposer_pump(node->proposer);
 }
@@ -427,6 +429,8 @@ static int open_store(struct node *node, struct error *error)
     rc = view_begin(node->store, &view, error);
     if (rc == 0)
         rc = catalog_load(node->catalog, view, error);
+    if (rc == 0)
+        rc = token_book_load(node->tokens, view, error);
     view_end(view);
     return rc == 0 ? 0 : error_wrap(error, rc, "read the store");
 }

@@ -141,6 +141,11 @@ struct encoder *proposer_begin(struct proposer *proposer)
     return &batch->bytes;
 }
 
+void proposer_sign(struct proposer *proposer, const struct author *author)
+{
+    command_sign(&proposer->gathering->bytes, proposer->begun, author);
+}
+
 void proposer_end(struct proposer *proposer, proposal_done done, void *context,
                   uint64_t token)
 {

@@ -14,6 +14,7 @@
 
 #include "base/codec.h"
 #include "raft/cluster.h"
+#include "storage/command.h"
 #include "storage/store.h"
 
 struct proposer;
@@ -38,6 +39,8 @@ int proposer_check(const struct proposer *proposer, size_t size);
 /* The encoder to append exactly one command to; then proposer_end(). Between
  * the two nothing else may be called. */
 struct encoder *proposer_begin(struct proposer *proposer);
+/* Between the two: says who asked for the command that was appended. */
+void proposer_sign(struct proposer *proposer, const struct author *author);
 /* done() comes later, exactly once. Its arguments are kept as they are. */
 void proposer_end(struct proposer *proposer, proposal_done done, void *context,
                   uint64_t token);

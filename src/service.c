@@ -1,5 +1,6 @@
 #include "service_inside.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 
 #include <stdlib.h>
@@ -42,6 +43,7 @@ int service_change_check(struct service *service)
 struct transfer {
     struct service *service;
     uint64_t ticket;
+    uint32_t to;
 };
 
 static void on_handed_over(void *context, int code, bool drained)
@@ -57,18 +59,63 @@ static void on_handed_over(void *context, int code, bool drained)
     free(transfer);
 }
 
+/* Another voter, of this id unless that is 0. */
+static bool heir_is_there(const struct service *service, uint32_t to)
+{
+    struct cluster_member members[PEERS_MAX];
+    unsigned count =
+        cluster_members(service->parts.cluster, members, PEERS_MAX);
+    for (unsigned i = 0; i < count; i++)
+        if (members[i].voter &&
+            members[i].node_id != service->parts.settings->node_id &&
+            (to == 0 || members[i].node_id == to))
+            return true;
+    return false;
+}
+
+static void refuse_transfer(struct transfer *transfer, int code)
+{
+    bool unknown = code == ERR_NOT_FOUND;
+    service_refuse(
+        transfer->service, transfer->ticket, code, unknown ? "to" : NULL,
+        code == ERR_BUSY ? "leadership is being given away already" : NULL);
+    free(transfer);
+}
+
+static void on_noted(void *context, uint64_t ticket, int code, uint64_t index,
+                     const struct command_result *result)
+{
+    struct transfer *transfer = context;
+    (void)ticket;
+    (void)index;
+    (void)result;
+    if (code == 0)
+        code = handover_start(transfer->service->parts.handover, transfer->to,
+                              true, on_handed_over, transfer);
+    if (code != 0)
+        refuse_transfer(transfer, code);
+}
+
+/* Written down before it begins: once it has, this node's log takes no more. */
 static void hand_over(void *context, uint64_t ticket, uint32_t to)
 {
     struct service *service = context;
     struct transfer *transfer = memory_new(sizeof *transfer);
-    *transfer = (struct transfer){.service = service, .ticket = ticket};
-    int rc = handover_start(service->parts.handover, to, true, on_handed_over,
-                            transfer);
-    if (rc == 0)
+    *transfer =
+        (struct transfer){.service = service, .ticket = ticket, .to = to};
+    int rc = service_change_check(service);
+    if (rc == 0 && !heir_is_there(service, to))
+        rc = ERR_NOT_FOUND;
+    if (rc != 0) {
+        refuse_transfer(transfer, rc);
         return;
-    free(transfer);
-    service_refuse(service, ticket, rc, NULL,
-                   "leadership is being given away already");
+    }
+    struct command_transfer command = {.from = service->parts.settings->node_id,
+                                       .to = to};
+    command_transfer_encode(proposer_begin(service->parts.proposer),
+                            clock_wall_ms(), &command);
+    proposer_sign(service->parts.proposer, service->author);
+    proposer_end(service->parts.proposer, on_noted, transfer, ticket);
 }
 
 static bool must_forward(void *context)
@@ -104,6 +151,7 @@ void service_free(struct service *service)
         return;
     service_edits_free(service);
     service_batches_free(service);
+    service_token_waits_free(service);
     free(service);
 }
 
@@ -144,6 +192,11 @@ struct backend service_backend(struct service *service)
         .transfer = hand_over,
         .must_forward = must_forward,
         .forward = forward,
+        .token_create = service_token_create,
+        .token_revoke = service_token_revoke,
+        .token_list = service_token_list,
+        .audit_list = service_audit_list,
+        .asked_by = service_asked_by,
         .authenticate = service_authenticate,
         .recognize = service_recognize,
         .topic_of = service_topic_of,

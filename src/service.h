@@ -43,6 +43,9 @@ void service_free(struct service *service); /* NULL is fine. */
 /* The table for http_server_open(). */
 struct backend service_backend(struct service *service);
 
+/* Once a turn of the loop: answers what has waited for other members. */
+void service_turn(struct service *service);
+
 /* What this node tells the others of itself. */
 void service_report(void *service, struct peer_report *ret_report);
 

@@ -24,8 +24,9 @@ struct service_edit {
     struct service *service;
     uint64_t ticket;
     enum edit_kind kind;
-    uint32_t id;        /* Of the topic, or of the publisher. */
-    bool settled;       /* The options are changed; `active` is what is left. */
+    uint32_t id;  /* Of the topic, or of the publisher. */
+    bool settled; /* The options are changed; `active` is what is left. */
+    struct author author;
     struct arena texts; /* The request's, which goes. */
     struct backend_topic_change topic;
     struct backend_publisher_change publisher;
@@ -95,6 +96,7 @@ static struct encoder *propose(struct service_edit *edit)
 
 static void proposed(struct service_edit *edit)
 {
+    proposer_sign(edit->service->parts.proposer, &edit->author);
     proposer_end(edit->service->parts.proposer, on_applied, edit, edit->ticket);
 }
 
@@ -237,6 +239,7 @@ static struct service_edit *edit_new(struct service *service, uint64_t ticket,
     edit->ticket = ticket;
     edit->kind = kind;
     edit->id = id;
+    edit->author = service_author_keep(service, &edit->texts);
     return edit;
 }
 

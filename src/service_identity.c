@@ -1,6 +1,27 @@
 /* Who asks, and of which topic things are. */
 #include "service_inside.h"
 
+void service_asked_by(void *context, const struct author *author)
+{
+    struct service *service = context;
+    service->author = author;
+}
+
+void service_propose(struct service *service, proposal_done done,
+                     uint64_t ticket)
+{
+    proposer_sign(service->parts.proposer, service->author);
+    proposer_end(service->parts.proposer, done, service, ticket);
+}
+
+struct author service_author_keep(const struct service *service,
+                                  struct arena *arena)
+{
+    return (struct author){.who = arena_copy(arena, service->author->who),
+                           .request_id =
+                               arena_copy(arena, service->author->request_id)};
+}
+
 static enum backend_caller_kind kind_of(const struct token *token)
 {
     return token->id == 0 ? CALLER_OF_FILE : CALLER_OF_STORE;
@@ -34,8 +55,9 @@ bool service_recognize(void *context, const struct backend_caller *caller)
     switch (caller->kind) {
     case CALLER_ANONYMOUS:
         return !token_book_is_closed(service->parts.tokens);
-    case CALLER_OF_FILE:
     case CALLER_OF_STORE:
+        return token_book_has(service->parts.tokens, caller->token_id);
+    case CALLER_OF_FILE:
         break;
     }
     return true;

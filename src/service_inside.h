@@ -11,6 +11,8 @@ struct service {
     struct service_parts parts;
     backend_done done;
     void *done_context;
+    const struct author *author;     /* Of the operation that is asked for. */
+    struct token_wait *token_waits;  /* service_token.c */
     struct service_edit *edits;      /* Under way or waiting, in order. */
     struct service_batch *batches;   /* Under way. */
     struct writer_statistics writer; /* Not older than STATISTICS_MS. */
@@ -41,6 +43,14 @@ bool service_failed(struct service *service, uint64_t ticket, int code,
  * disk is when some are wanted. 0, or an error to refuse with. */
 int service_change_check(struct service *service);
 
+/* Ends a command that proposer_begin() has begun, in the name of whoever asks
+ * for the operation that runs. */
+void service_propose(struct service *service, proposal_done done,
+                     uint64_t ticket);
+/* An author that outlives the operation: its texts are in the arena. */
+struct author service_author_keep(const struct service *service,
+                                  struct arena *arena);
+
 /* ---- Reads (service_read.c) ---- */
 
 /* A read that answers one request. */
@@ -62,8 +72,9 @@ struct service_read {
     enum backend_thing thing;
     struct backend_page page;
     struct message_query search;
-    bool busy;         /* The search is to rest now and then. */
-    struct arena kept; /* What the search borrows; closed with the read. */
+    bool busy; /* The search is to rest now and then. */
+    struct audit_query audit;
+    struct arena kept; /* What a query borrows; closed with the read. */
     void *data;        /* The query's own; freed with the read. */
     /* On NOT_FOUND, what of the request was not found; NULL: its path. */
     const char *missing;
@@ -136,12 +147,25 @@ void service_publisher_pause(void *context, uint64_t ticket, uint32_t id,
 void service_publisher_test(void *context, uint64_t ticket, uint32_t id);
 
 /* service_identity.c */
+void service_asked_by(void *context, const struct author *author);
 bool service_authenticate(void *context, struct slice token,
                           struct backend_caller *ret_caller);
 bool service_recognize(void *context, const struct backend_caller *caller);
 void service_topic_of(void *context, uint64_t ticket,
                       enum backend_consistency consistency,
                       enum backend_thing thing, uint64_t id);
+/* service_token.c */
+void service_token_create(void *context, uint64_t ticket,
+                          const struct token *token);
+void service_token_revoke(void *context, uint64_t ticket, struct slice name);
+void service_token_list(void *context, uint64_t ticket,
+                        enum backend_consistency consistency,
+                        const struct backend_page *page);
+void service_token_waits_free(struct service *service);
+/* service_audit.c */
+void service_audit_list(void *context, uint64_t ticket,
+                        enum backend_consistency consistency,
+                        const struct audit_query *query);
 
 /* service_edit.c */
 void service_topic_change(void *context, uint64_t ticket,

@@ -201,7 +201,7 @@ static void decide(struct service *service, uint64_t ticket,
                                         .publisher_id = publisher_id};
     command_decision_encode(proposer_begin(service->parts.proposer), type,
                             clock_wall_ms(), 0, &decision);
-    proposer_end(service->parts.proposer, done, service, ticket);
+    service_propose(service, done, ticket);
 }
 
 void service_message_retry(void *context, uint64_t ticket, uint64_t id,

@@ -162,7 +162,7 @@ void service_publisher_create(void *context, uint64_t ticket,
                                               .options = request->options};
     command_publisher_create_encode(proposer_begin(service->parts.proposer),
                                     clock_wall_ms(), 0, &create);
-    proposer_end(service->parts.proposer, on_changed, service, ticket);
+    service_propose(service, on_changed, ticket);
 }
 
 static bool change_refused(struct service *service, uint64_t ticket,
@@ -194,7 +194,7 @@ void service_publisher_delete(void *context, uint64_t ticket, uint32_t id)
         return;
     command_publisher_delete_encode(proposer_begin(service->parts.proposer),
                                     clock_wall_ms(), 0, id);
-    proposer_end(service->parts.proposer, on_deleted, service, ticket);
+    service_propose(service, on_deleted, ticket);
 }
 
 void service_publisher_pause(void *context, uint64_t ticket, uint32_t id,
@@ -209,7 +209,7 @@ void service_publisher_pause(void *context, uint64_t ticket, uint32_t id,
         .publisher_id = id, .paused = paused, .reason = reason};
     command_pause_encode(proposer_begin(service->parts.proposer),
                          clock_wall_ms(), 0, &pause);
-    proposer_end(service->parts.proposer, on_changed, service, ticket);
+    service_propose(service, on_changed, ticket);
 }
 
 /* ---- Tests ---- */

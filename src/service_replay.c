@@ -22,6 +22,7 @@ enum {
 /* What one request has come to so far. */
 struct trial {
     struct backend_replay ask;
+    struct author author;
     struct arena texts;
     struct replay job; /* Positions instead of ids and times. */
     struct filter *filter;
@@ -293,6 +294,7 @@ static bool start_then(struct service_read *read)
     if (proposes) {
         command_replay_start_encode(proposer_begin(service->parts.proposer),
                                     clock_wall_ms(), 0, &start);
+        proposer_sign(service->parts.proposer, &trial->author);
         proposer_end(service->parts.proposer, on_changed, service,
                      read->ticket);
     }
@@ -313,12 +315,14 @@ static struct service_read *trial_read(struct service *service, uint64_t ticket,
     return read;
 }
 
-static struct trial *trial_new(const struct backend_replay *ask)
+static struct trial *trial_new(const struct service *service,
+                               const struct backend_replay *ask)
 {
     struct filter_error fault;
     struct trial *trial = memory_new_zeroed(1, sizeof *trial);
     trial->ask = *ask;
     trial->ask.filter = arena_copy(&trial->texts, ask->filter);
+    trial->author = service_author_keep(service, &trial->texts);
     trial->deadline_ms = clock_ms() + TRY_MS;
     trial->job = (struct replay){.publisher_id = ask->publisher_id,
                                  .any_state = ask->any_state,
@@ -338,7 +342,7 @@ void service_replay_start(void *context, uint64_t ticket,
         service_refuse(service, ticket, ERR_NOT_FOUND, NULL, NULL);
         return;
     }
-    struct trial *trial = trial_new(replay);
+    struct trial *trial = trial_new(service, replay);
     service_read_submit(trial_read(service, ticket, trial,
                                    replay->dry_run ? trial_then : start_then),
                         BACKEND_LINEARIZABLE);
@@ -362,5 +366,5 @@ void service_replay_cancel(void *context, uint64_t ticket, uint32_t id)
     }
     command_replay_cancel_encode(proposer_begin(service->parts.proposer),
                                  clock_wall_ms(), 0, id);
-    proposer_end(service->parts.proposer, on_changed, service, ticket);
+    service_propose(service, on_changed, ticket);
 }

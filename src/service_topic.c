@@ -48,7 +48,7 @@ void service_topic_create(void *context, uint64_t ticket,
     }
     command_topic_create_encode(proposer_begin(service->parts.proposer),
                                 clock_wall_ms(), 0, options);
-    proposer_end(service->parts.proposer, on_created, service, ticket);
+    service_propose(service, on_created, ticket);
 }
 
 static int run_list(struct service_read *read, struct view *view,
@@ -115,5 +115,5 @@ void service_topic_delete(void *context, uint64_t ticket, struct slice name,
                                             .force = force};
     command_topic_delete_encode(proposer_begin(service->parts.proposer),
                                 clock_wall_ms(), 0, &deletion);
-    proposer_end(service->parts.proposer, on_deleted, service, ticket);
+    service_propose(service, on_deleted, ticket);
 }

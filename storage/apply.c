@@ -64,6 +64,12 @@ static apply_function *find(uint8_t type)
         return apply_replay_step;
     case COMMAND_REPLAY_CANCEL:
         return apply_replay_cancel;
+    case COMMAND_TOKEN_CREATE:
+        return apply_token_create;
+    case COMMAND_TOKEN_REVOKE:
+        return apply_token_revoke;
+    case COMMAND_TRANSFER:
+        return apply_transfer;
     }
     return NULL;
 }
@@ -75,5 +81,7 @@ int apply_command(struct store *store, const struct command *command,
     if (function == NULL)
         return error_set(error, ERR_VERSION, "command of unknown type %u",
                          command->type);
-    return function(store, command, result, error);
+    return command->author.who.length == 0
+               ? function(store, command, result, error)
+               : audit_apply(store, command, function, result, error);
 }

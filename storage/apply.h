@@ -49,6 +49,19 @@ apply_function apply_replay_start;     /* apply_replay.c */
 apply_function apply_replay_step;      /* apply_replay.c */
 apply_function apply_replay_cancel;    /* apply_replay.c */
 
+apply_function apply_token_create; /* apply_token.c */
+apply_function apply_token_revoke; /* apply_token.c */
+apply_function apply_transfer;     /* apply_token.c */
+
+/* Carries out a signed command, and writes down what it has changed:
+ * apply_audit.c. */
+int audit_apply(struct store *store, const struct command *command,
+                apply_function *function, struct command_result *result,
+                struct error *error);
+/* Retention has removed so many messages of the topic: apply_audit.c. */
+int audit_expired(struct store *store, struct topic_state *topic,
+                  uint32_t count, struct error *error);
+
 /* Writes the messages that the entry's commands gathered: apply_message.c. */
 int apply_gathered(struct store *store, struct error *error);
 

@@ -214,6 +214,8 @@ int apply_expire(struct store *store, const struct command *command,
         rc = expiry_look(&store->transaction, &expiry, error);
     if (rc == 0 && expiry.count > 0)
         rc = expire(store, topic, &expiry, error);
+    if (rc == 0 && expiry.count > 0)
+        rc = audit_expired(store, topic, expiry.count, error);
     result->id = topic->id;
     result->count = expiry.count;
     result->position = expiry.next;

@@ -3,6 +3,8 @@
  * command_delivery.c. */
 #include "storage/command.h"
 
+#include "storage/audit.h"
+
 #include <assert.h>
 
 enum { ENVELOPE_FLAGS_OFFSET = 2, ENVELOPE_LENGTH_OFFSET = 4 };
@@ -10,16 +12,30 @@ enum { ENVELOPE_FLAGS_OFFSET = 2, ENVELOPE_LENGTH_OFFSET = 4 };
 /* A flag that is set without a meaning for the type is a newer program's. */
 static uint16_t flags_known(uint8_t type)
 {
-    return type == COMMAND_MESSAGES ? COMMAND_KEYED : 0;
+    if (type == COMMAND_MESSAGES)
+        return COMMAND_KEYED;
+    enum audit_action action;
+    return audit_action_of(type, &action) ? COMMAND_SIGNED : 0;
 }
 
-/* Splits what is behind the envelope into the key's field and the body. */
-static int take_idempotency(struct command *command)
+/* Splits what is behind the envelope into the flag's field and the body. */
+static int take_field(struct command *command, struct slice *ret_field)
 {
     struct decoder in = decoder_of(command->body);
-    command->idempotency = decoder_bytes(&in, decoder_u16(&in));
+    *ret_field = decoder_bytes(&in, decoder_u16(&in));
     command->body = decoder_bytes(&in, decoder_left(&in));
     return in.failed ? ERR_CORRUPT : 0;
+}
+
+static int take_author(struct command *command)
+{
+    struct slice field;
+    if (take_field(command, &field) != 0)
+        return ERR_CORRUPT;
+    struct decoder in = decoder_of(field);
+    command->author.who = decoder_bytes(&in, decoder_u8(&in));
+    command->author.request_id = decoder_bytes(&in, decoder_left(&in));
+    return in.failed || command->author.who.length == 0 ? ERR_CORRUPT : 0;
 }
 
 int command_next(struct slice *entry, struct command *ret_command)
@@ -39,7 +55,10 @@ int command_next(struct slice *entry, struct command *ret_command)
     if (command.version != COMMAND_VERSION ||
         (command.flags & ~flags_known(command.type)) != 0)
         return ERR_VERSION;
-    if ((command.flags & COMMAND_KEYED) != 0 && take_idempotency(&command) != 0)
+    if ((command.flags & COMMAND_KEYED) != 0 &&
+        take_field(&command, &command.idempotency) != 0)
+        return ERR_CORRUPT;
+    if ((command.flags & COMMAND_SIGNED) != 0 && take_author(&command) != 0)
         return ERR_CORRUPT;
     entry->data += in.offset;
     entry->length -= in.offset;
@@ -71,6 +90,27 @@ void command_end(struct encoder *out, size_t begun)
     size_t length = out->length - begun - COMMAND_ENVELOPE_SIZE;
     assert(length <= UINT32_MAX);
     put_u32(out->data + begun + ENVELOPE_LENGTH_OFFSET, (uint32_t)length);
+}
+
+void command_sign(struct encoder *out, size_t begun,
+                  const struct author *author)
+{
+    size_t body_at = begun + COMMAND_ENVELOPE_SIZE;
+    size_t body_size = out->length - body_at;
+    size_t field = 1 + author->who.length + author->request_id.length;
+    assert(author->who.length > 0 && author->who.length <= UINT8_MAX &&
+           field <= UINT16_MAX);
+    encoder_extend(out, 2 + field);
+    uint8_t *at = out->data + body_at;
+    memmove(at + 2 + field, at, body_size);
+    put_u16(at, (uint16_t)field);
+    at[2] = (uint8_t)author->who.length;
+    memcpy(at + 3, author->who.data, author->who.length);
+    if (author->request_id.length > 0)
+        memcpy(at + 3 + author->who.length, author->request_id.data,
+               author->request_id.length);
+    command_flag(out, begun, COMMAND_SIGNED);
+    command_end(out, begun);
 }
 
 /* All bodies here end where their last field does. */

@@ -5,9 +5,10 @@
  *     version u8 | type u8 | flags u16 | length u32 | time_ms u64 | actor u32
  *
  * (little-endian, 20 bytes; `length` counts all that is behind it) and a body.
- * The one flag, COMMAND_KEYED, says that a field {length u16, bytes} stands in
- * front of the body: the request's idempotency key (idempotency.h). Only
- * MESSAGES may have it.
+ * A flag says that a field {length u16, bytes} stands in front of the body.
+ * COMMAND_KEYED, of MESSAGES alone: the request's idempotency key
+ * (idempotency.h). COMMAND_SIGNED, of what people change: who asked for it
+ * (struct author), which makes apply write it down (audit.h).
  *
  * Times and random values are chosen by the proposer and travel inside, so
  * that apply gives the same result on every node. Bodies that carry options
@@ -57,9 +58,20 @@ enum command_type {
     COMMAND_REPLAY_START = 40,
     COMMAND_REPLAY_STEP = 41,
     COMMAND_REPLAY_CANCEL = 42,
+    COMMAND_TOKEN_CREATE = 50,
+    COMMAND_TOKEN_REVOKE = 51,
+    COMMAND_TRANSFER = 52, /* Changes nothing: leadership is being given away,
+                            * which is written down. */
 };
 
-enum command_flag { COMMAND_KEYED = 1 << 0 };
+enum command_flag { COMMAND_KEYED = 1 << 0, COMMAND_SIGNED = 1 << 1 };
+
+/* Who asked for a change, through the API. */
+struct author {
+    struct slice who;        /* A token's name, or "anonymous"; empty: it is not
+                              * signed. */
+    struct slice request_id; /* As in the log's lines. */
+};
 
 struct command {
     uint8_t version;
@@ -68,6 +80,7 @@ struct command {
     uint64_t time_ms;         /* The proposer's wall clock. */
     uint32_t actor;           /* Who asked: 0 is the system itself. */
     struct slice idempotency; /* COMMAND_KEYED: for idempotency_decode(). */
+    struct author author;     /* COMMAND_SIGNED. */
     struct slice body;
 };
 
@@ -81,6 +94,10 @@ size_t command_begin(struct encoder *out, enum command_type type,
 /* What the flag announces must follow at once. */
 void command_flag(struct encoder *out, size_t begun, enum command_flag flag);
 void command_end(struct encoder *out, size_t begun);
+/* Signs the command that was appended at `begun` and ended. Nothing is behind
+ * it yet; its type is one that is signed. */
+void command_sign(struct encoder *out, size_t begun,
+                  const struct author *author);
 
 struct command_init {
     uint8_t cluster_id[16]; /* A random UUID. */
@@ -187,6 +204,28 @@ enum { THROTTLE_MS_MAX = 3600 * 1000 };
 void command_circuit_encode(struct encoder *out, uint64_t time_ms,
                             const struct command_circuit *circuit);
 int command_circuit_decode(struct slice body, struct command_circuit *ret);
+
+/* ---- Tokens ---- */
+
+/* The id is allotted by apply. EXISTS: the name is taken; BUSY: there are
+ * BOUND_TOKENS. */
+void command_token_create_encode(struct encoder *out, uint64_t time_ms,
+                                 const struct token *token);
+/* Borrows; id and created_ms are 0. */
+int command_token_create_decode(struct slice body, struct token *ret);
+/* CONFLICT: it is the last admin's, and others would be left without one who
+ * can make or revoke tokens. */
+void command_token_revoke_encode(struct encoder *out, uint64_t time_ms,
+                                 uint32_t token_id);
+int command_token_revoke_decode(struct slice body, uint32_t *ret_id);
+
+struct command_transfer {
+    uint32_t from; /* Node ids; 0: whichever. */
+    uint32_t to;
+};
+void command_transfer_encode(struct encoder *out, uint64_t time_ms,
+                             const struct command_transfer *transfer);
+int command_transfer_decode(struct slice body, struct command_transfer *ret);
 
 /* ---- Messages ---- */
 

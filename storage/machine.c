@@ -164,7 +164,7 @@ int machine_put_topic(struct store *store, const struct topic_state *topic,
     return put_scratch(store, DATABASE_TOPIC, key_of_u32(topic->id), error);
 }
 
-static_assert(sizeof(struct global_row) == 16 + 4 * 8 + 2 * 4,
+static_assert(sizeof(struct global_row) == 16 + 6 * 8 + 2 * 4,
               "no padding: rows are compared as bytes");
 
 static int flush_global(struct store *store, struct error *error)

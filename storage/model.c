@@ -73,6 +73,19 @@ bool token_name_is_valid(struct slice name)
     return is_plain(name, BOUND_TOKEN_NAME, "._-");
 }
 
+const char *token_fault(const struct token *token, const char **ret_field)
+{
+    *ret_field = "name";
+    if (!token_name_is_valid(token->name))
+        return "is not 1 to 64 letters, digits, '.', '_' or '-'";
+    if (slice_is(token->name, "anonymous") || slice_is(token->name, "system"))
+        return "is reserved";
+    *ret_field = "topics";
+    if (token->role == ROLE_ADMIN && token->topics.length > 0)
+        return "cannot limit an admin, who may make other tokens";
+    return NULL;
+}
+
 uint64_t key_hash(struct slice key)
 {
     if (key.length == 0)

@@ -273,6 +273,9 @@ struct token {
 };
 /* 1 to BOUND_TOKEN_NAME of [A-Za-z0-9._-]. */
 bool token_name_is_valid(struct slice name);
+/* What a token must be, wherever it comes from: NULL, or what is wrong, and of
+ * which field. */
+const char *token_fault(const struct token *token, const char **ret_field);
 /* Whether the list, of a token's topics, has this one. */
 bool text_list_has(struct slice list, struct slice text);
 

@@ -9,6 +9,7 @@
 #ifndef POSTOFFICE_STORAGE_QUERY_H
 #define POSTOFFICE_STORAGE_QUERY_H
 
+#include "storage/audit.h"
 #include "storage/model.h"
 #include "storage/store.h"
 
@@ -248,6 +249,51 @@ int query_parked(struct view *view, uint32_t publisher_id, uint64_t key,
                  uint64_t from, uint32_t count_max, size_t bytes_max,
                  struct arena *arena, struct feed_item **ret_items,
                  uint32_t *ret_count, struct error *error);
+
+/* ---- Tokens, and who changed what ---- */
+
+/* In order of id, from the first above after_id; at most `limit`. Texts are in
+ * the arena. */
+int query_tokens(struct view *view, uint32_t after_id, uint32_t limit,
+                 struct arena *arena, struct token **ret_tokens,
+                 uint32_t *ret_count, struct error *error);
+
+/* What something was like: audit.h. Which member counts is the action's to
+ * say. */
+struct audit_picture {
+    bool there;
+    struct topic topic;
+    struct publisher publisher;
+    uint64_t backlog; /* The publisher's. */
+    struct replay replay;
+    struct token token;
+    struct slice deliveries; /* {publisher u32, state u8} each. */
+    uint32_t node_id;
+    uint64_t removed; /* AUDIT_TOPIC_EXPIRE. */
+};
+struct audit_entry {
+    uint64_t id;
+    struct audit_row row;
+    struct audit_picture before;
+    struct audit_picture after;
+};
+/* Not given: 0, empty. */
+struct audit_query {
+    uint64_t before; /* Only entries below this id. */
+    uint32_t limit;
+    struct slice who;
+    struct slice action;  /* audit_action_text() */
+    struct slice subject; /* audit_subject() */
+};
+struct audit_page {
+    struct audit_entry *entries; /* Newest first; in the arena, as texts. */
+    uint32_t count;
+    uint64_t next; /* `before` of the next page; 0: this is the last. A page
+                    * may be short: looking ends after BOUND_READ_RECORDS. */
+};
+int query_audit(struct view *view, const struct audit_query *query,
+                struct arena *arena, struct audit_page *ret_page,
+                struct error *error);
 
 /* ---- For the leader's chores ---- */
 

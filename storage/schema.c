@@ -214,6 +214,8 @@ void global_row_encode(struct encoder *out, const struct global_row *row)
     encoder_u64(out, row->next_replay_id);
     encoder_u32(out, row->next_topic_id);
     encoder_u32(out, row->next_publisher_id);
+    encoder_u64(out, row->next_token_id);
+    encoder_u64(out, row->next_audit_id);
 }
 
 int global_row_decode(struct slice content, struct global_row *ret_row)
@@ -227,6 +229,8 @@ int global_row_decode(struct slice content, struct global_row *ret_row)
     row.next_replay_id = decoder_u64(&in);
     row.next_topic_id = decoder_u32(&in);
     row.next_publisher_id = decoder_u32(&in);
+    row.next_token_id = decoder_u64(&in);
+    row.next_audit_id = decoder_u64(&in);
     int rc = ended(&in);
     if (rc != 0)
         return rc;
@@ -260,6 +264,7 @@ void topic_row_encode(struct encoder *out, const struct topic_row *row)
     encoder_u64(out, row->last_position);
     encoder_u64(out, row->scheduled);
     encoder_u64(out, row->bytes);
+    encoder_u64(out, row->audit_id);
     encoder_u32(out, row->publishers);
     encoder_bytes(out, row->options);
 }
@@ -274,6 +279,7 @@ int topic_row_decode(struct slice content, struct topic_row *ret_row)
     ret_row->last_position = decoder_u64(&in);
     ret_row->scheduled = decoder_u64(&in);
     ret_row->bytes = decoder_u64(&in);
+    ret_row->audit_id = decoder_u64(&in);
     ret_row->publishers = decoder_u32(&in);
     ret_row->options = decoder_bytes(&in, decoder_left(&in));
     return ended(&in);
@@ -415,6 +421,35 @@ int number_row_decode(struct slice content, uint64_t *ret_number)
     struct decoder in = decoder_of(content);
     *ret_number = decoder_u64(&in);
     return ended(&in);
+}
+
+void token_row_encode(struct encoder *out, const struct token *token)
+{
+    encoder_u8(out, (uint8_t)token->role);
+    encoder_u64(out, token->created_ms);
+    encoder_bytes(out, slice_of(token->digest, sizeof token->digest));
+    encoder_string(out, token->name);
+    encoder_string(out, token->topics);
+}
+
+int token_row_decode(uint32_t id, struct slice content, struct token *ret_token)
+{
+    struct decoder in = decoder_of(content);
+    struct token token = {.id = id};
+    uint8_t role = decoder_u8(&in);
+    token.created_ms = decoder_u64(&in);
+    struct slice digest = decoder_bytes(&in, sizeof token.digest);
+    token.name = decoder_string(&in);
+    token.topics = decoder_string(&in);
+    int rc = ended(&in);
+    if (rc == 0 && (role < ROLE_PUBLISH || role > ROLE_ADMIN))
+        rc = ERR_VERSION;
+    if (rc != 0)
+        return rc;
+    token.role = (enum role)role;
+    memcpy(token.digest, digest.data, digest.length);
+    *ret_token = token;
+    return 0;
 }
 
 void replay_row_encode(struct encoder *out, const struct replay *replay)

@@ -3,7 +3,7 @@
  * Keys are big-endian, so that LMDB's order is the numbers' order; rows are
  * little-endian. What one batch wrote together is one row, a run (run.h). The
  * numbers of the databases seed the checksums: they are frozen, as are the
- * formats. A change of any of them is a new SCHEMA_FORMAT. Formats 1 to 3 were
+ * formats. A change of any of them is a new SCHEMA_FORMAT. Formats 1 to 4 were
  * never in the field: a store that has one of them is refused.
  *
  *     database    key                               row
@@ -35,6 +35,8 @@
  *     idem_time   until ms u64, key in idem         -
  *     done        first ms, index, part             run of settlements;
  *                                                   settlement.h
+ *     token       id u32                            role, topics, digest
+ *     audit       number u64                        who changed what (audit.h)
  *
  * Decoders return 0, ERR_CORRUPT or ERR_VERSION, and borrow.
  * Thread: any; plain data. */
@@ -45,7 +47,7 @@
 #include "storage/attempt.h"
 #include "storage/model.h"
 
-enum { SCHEMA_FORMAT = 4 };
+enum { SCHEMA_FORMAT = 5 };
 
 /* Name, number, LMDB's name, and whether it is part of the replicated state:
  * `meta` describes this file, and how commits cut `done` is this node's. */
@@ -75,7 +77,9 @@ enum { SCHEMA_FORMAT = 4 };
     X(DATABASE_TOPIC_PURGE, 22, "tpurge", true)                                \
     X(DATABASE_REPLAY, 23, "replay", true)                                     \
     X(DATABASE_SCHEDULED_ID, 24, "sid", true)                                  \
-    X(DATABASE_SETTLED, 25, "done", false)
+    X(DATABASE_SETTLED, 25, "done", false)                                     \
+    X(DATABASE_TOKEN, 26, "token", true)                                       \
+    X(DATABASE_AUDIT, 27, "audit", true)
 /* Of the index (index.h), an environment of its own. */
 #define INDEX_DATABASES(X)                                                     \
     X(INDEX_META, 200, "meta", false)                                          \
@@ -167,6 +171,8 @@ struct global_row {
     uint64_t next_replay_id;  /* Below 2^32. */
     uint32_t next_topic_id;
     uint32_t next_publisher_id;
+    uint64_t next_token_id; /* Below 2^32. */
+    uint64_t next_audit_id;
 };
 void global_row_encode(struct encoder *out, const struct global_row *row);
 int global_row_decode(struct slice content, struct global_row *ret_row);
@@ -187,6 +193,8 @@ struct topic_row {
     uint64_t last_position;  /* 0: none yet. */
     uint64_t scheduled;      /* Messages that wait for their position. */
     uint64_t bytes;          /* Records of all messages that are kept. */
+    uint64_t audit_id;       /* The row that counts what retention removed;
+                              * 0: none yet. */
     uint32_t publishers;
     struct slice options; /* topic_options_encode() */
 };
@@ -255,6 +263,11 @@ int blocked_row_decode(struct slice content, struct blocked_row *ret_row);
 /* A hash or a position, alone. */
 void number_row_encode(struct encoder *out, uint64_t number);
 int number_row_decode(struct slice content, uint64_t *ret_number);
+
+/* The id is the key. The texts borrow. */
+void token_row_encode(struct encoder *out, const struct token *token);
+int token_row_decode(uint32_t id, struct slice content,
+                     struct token *ret_token);
 
 /* The id is the key. The filter borrows. */
 void replay_row_encode(struct encoder *out, const struct replay *replay);

@@ -109,7 +109,9 @@ static int fill(struct store *store, struct error *error)
     store->global = (struct global_row){.next_message_id = 1,
                                         .next_replay_id = 1,
                                         .next_topic_id = 1,
-                                        .next_publisher_id = 1};
+                                        .next_publisher_id = 1,
+                                        .next_token_id = 1,
+                                        .next_audit_id = 1};
     rc = machine_flush(store, error);
     if (rc == 0)
         rc = meta_put_applied(store, error);

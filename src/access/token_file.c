@@ -93,19 +93,6 @@ const char *token_topics_read(struct slice text, struct arena *arena,
     return fault;
 }
 
-const char *token_fault(const struct token *token, const char **ret_field)
-{
-    *ret_field = "name";
-    if (!token_name_is_valid(token->name))
-        return "is not 1 to 64 letters, digits, '.', '_' or '-'";
-    if (slice_is(token->name, "anonymous") || slice_is(token->name, "system"))
-        return "is reserved";
-    *ret_field = "topics";
-    if (token->role == ROLE_ADMIN && token->topics.length > 0)
-        return "cannot limit an admin, who may make other tokens";
-    return NULL;
-}
-
 /* ---- Lines ---- */
 
 /* NULL, or what is wrong. */

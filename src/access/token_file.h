@@ -32,9 +32,6 @@ int token_file_read(const char *path, struct token_list *ret_list,
                     struct error *error);
 void token_list_close(struct token_list *list); /* A zeroed one is fine. */
 
-/* What a token must be, wherever it comes from: NULL, or what is wrong, and of
- * which field. */
-const char *token_fault(const struct token *token, const char **ret_field);
 /* A comma list, or "*", as a token's topics, in the arena; NULL, or what is
  * wrong with it. */
 const char *token_topics_read(struct slice text, struct arena *arena,

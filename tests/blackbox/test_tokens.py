@@ -2,6 +2,7 @@
 that is wrong. The routes and roles one by one: tests/unit/http/test_identity.c."""
 
 import base64
+import json
 import os
 import re
 import signal
@@ -319,3 +320,131 @@ def test_wrong_usage_exits_2(file, arguments, words):
     assert done.returncode == 2
     assert words in done.stderr
     assert not file.exists()
+
+
+# ---- Tokens of the cluster ----
+
+
+def test_the_first_token_is_an_admins_and_closes_the_node(node):
+    body = {"name": "app", "role": "publish"}
+    problem = assert_problem(node.post("/api/tokens", body), 400)
+    assert "must be admin" in problem["errors"][0]["detail"]
+    answer = node.post("/api/tokens", {"name": "boss", "role": "admin"})
+    assert answer.status == 201, answer
+    made = answer.json()["data"]
+    assert (made["name"], made["role"], made["topics"]) == ("boss", "admin", None)
+    assert node.get("/api/topics").status == 401
+    node.token = made["token"]
+    assert node.get("/api/topics").status == 200
+    app = node.post("/api/tokens", {**body, "topics": ["a", "b"]}).json()["data"]
+    listed = node.get("/api/tokens?limit=1").json()
+    assert [t["name"] for t in listed["data"]] == ["boss"]
+    listed = node.get(f"/api/tokens?cursor={listed['next_cursor']}").json()
+    assert listed["data"] == [{k: v for k, v in app.items() if k != "token"}]
+    assert listed["next_cursor"] is None
+    node.kill()
+    node.start()
+    assert node.get("/api/topics").status == 200
+    assert node.get("/api/topics", headers=bearer(app["token"])).status == 403
+    node.stop()
+    for path in [p for p in node.directory.rglob("*") if p.is_file()] + [node.log_path]:
+        content = path.read_bytes()
+        assert made["token"].encode() not in content
+        assert app["token"].encode() not in content
+    node.start()
+
+
+def test_the_last_admin_is_revoked_last(node):
+    node.token = node.post("/api/tokens", {"name": "boss", "role": "admin"}).json()["data"]["token"]
+    assert node.post("/api/tokens", {"name": "app", "role": "read"}).status == 201
+    problem = assert_problem(node.delete("/api/tokens/boss"), 409)
+    assert "revoke the others first" in problem["detail"]
+    assert node.delete("/api/tokens/app").status == 204
+    assert_problem(node.delete("/api/tokens/app"), 404)
+    assert node.delete("/api/tokens/boss").status == 204
+    node.token = None
+    assert node.get("/api/topics").status == 200
+
+
+@pytest.mark.parametrize(
+    "body, field",
+    [
+        ({"role": "admin"}, "name"),
+        ({"name": "a b", "role": "admin"}, "name"),
+        ({"name": "x" * 65, "role": "admin"}, "name"),
+        ({"name": "anonymous", "role": "admin"}, "name"),
+        ({"name": "a"}, "role"),
+        ({"name": "a", "role": "king"}, "role"),
+        ({"name": "a", "role": "admin", "topics": ["x"]}, "topics"),
+        ({"name": "a", "role": "admin", "topics": "x"}, "topics"),
+        ({"name": "a", "role": "admin", "topics": ["x/y"]}, "topics"),
+        ({"name": "a", "role": "admin", "topics": [1]}, "topics"),
+        ({"name": "a", "role": "admin", "topics": ["x", "x"]}, "topics"),
+        ({"name": "a", "role": "admin", "token": "mine"}, "token"),
+    ],
+)
+def test_bad_bodies_are_named(shared, body, field):
+    answer = shared.post("/api/tokens", body)
+    assert_problem(answer, 400)
+    assert field in answer.errors
+
+
+def test_a_name_is_there_once(guarded):
+    """In the file or in the cluster."""
+    assert guarded.post("/api/tokens", {"name": "app", "role": "read"}).status == 201
+    for name in ("app", "boss"):
+        answer = guarded.post("/api/tokens", {"name": name, "role": "read"})
+        assert_problem(answer, 409)
+        assert answer.errors["name"] == ["has already been taken"]
+    problem = assert_problem(guarded.delete("/api/tokens/boss"), 409)
+    assert "--api-tokens-file" in problem["detail"]
+
+
+def test_every_node_knows_at_once(cluster):
+    """Made at one node, a token counts at all when it is told; revoked, it
+    counts at none: also for what each node answers by itself."""
+    first, second, third = cluster.nodes
+    boss = second.post("/api/tokens", {"name": "boss", "role": "admin"}).json()["data"]["token"]
+    for node in cluster.nodes:
+        assert node.get("/api/topics?consistency=local").status == 401
+        node.token = boss
+    for count in range(5):
+        body = {"name": f"app{count}", "role": "read"}
+        token = third.post("/api/tokens", body).json()["data"]["token"]
+        for node in cluster.nodes:
+            for path in ("/api/topics", "/api/topics?consistency=local", "/metrics"):
+                assert node.get(path, headers=bearer(token)).status == 200
+            assert_problem(node.post("/api/topics", {}, bearer(token)), 403)
+        assert first.delete(f"/api/tokens/app{count}").status == 204
+        for node in cluster.nodes:
+            for path in ("/api/topics", "/api/topics?consistency=local", "/metrics"):
+                assert node.get(path, headers=bearer(token)).status == 401
+    old = cluster.wait_leader()
+    old.kill()
+    cluster.wait_leader(other_than=old)
+    for node in cluster.up():
+        assert node.get("/api/tokens").json()["data"][0]["name"] == "boss"
+    old.start()
+
+
+def test_the_command_on_a_running_cluster(node):
+    url = f"--url={node.url}"
+    done = run_program("token", "create", "--name=boss", "--role=admin", url)
+    assert done.returncode == 0, done.stderr
+    env = {"POSTOFFICE_TOKEN": done.stdout.split()[-1]}
+    done = run_program(
+        "token", "create", "--name=app", "--role=publish", "--topics=a,b", url, env=env
+    )
+    app = done.stdout.split()[-1]
+    done = run_program("token", "list", url, env=env)
+    assert [line.split() for line in done.stdout.splitlines()[1:]] == [
+        ["boss", "admin", "*"],
+        ["app", "publish", "a,b"],
+    ]
+    done = run_program("token", "list", url, f"--token={app}")
+    assert done.returncode == 1
+    assert "role admin" in done.stderr
+    assert run_program("token", "revoke", "--name=app", url, env=env).returncode == 0
+    done = run_program("token", "list", url, "--json", env=env)
+    assert [t["name"] for t in json.loads(done.stdout)["data"]] == ["boss"]
+    node.token = env["POSTOFFICE_TOKEN"]

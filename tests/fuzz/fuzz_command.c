@@ -186,6 +186,24 @@ static bool again_chore(struct encoder *out, const struct command *from)
     }
 }
 
+static bool again_access(struct encoder *out, const struct command *from)
+{
+    struct token token;
+    struct command_transfer transfer;
+    uint32_t id;
+    switch (from->type) {
+    case COMMAND_TOKEN_CREATE:
+        AGAIN(command_token_create_decode(from->body, &token),
+              command_token_create_encode(out, from->time_ms, &token));
+    case COMMAND_TOKEN_REVOKE:
+        AGAIN(command_token_revoke_decode(from->body, &id),
+              command_token_revoke_encode(out, from->time_ms, id));
+    default:
+        AGAIN(command_transfer_decode(from->body, &transfer),
+              command_transfer_encode(out, from->time_ms, &transfer));
+    }
+}
+
 static bool again(struct encoder *out, struct arena *arena,
                   const struct command *from)
 {
@@ -214,6 +232,10 @@ static bool again(struct encoder *out, struct arena *arena,
     case COMMAND_REPLAY_STEP:
     case COMMAND_REPLAY_CANCEL:
         return again_replay(out, arena, from);
+    case COMMAND_TOKEN_CREATE:
+    case COMMAND_TOKEN_REVOKE:
+    case COMMAND_TRANSFER:
+        return again_access(out, from);
     case COMMAND_INIT:
     case COMMAND_RELEASE:
     case COMMAND_EXPIRE:

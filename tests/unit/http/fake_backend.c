@@ -523,6 +523,45 @@ static void serve_forwards(struct fake_backend *fake)
     }
 }
 
+static void on_token_create(void *context, uint64_t ticket,
+                            const struct token *token)
+{
+    static struct token made;
+    NOTE((struct fake_backend *)context, "token %.*s %s\n",
+         (int)token->name.length, token->name.data, role_text(token->role));
+    made =
+        (struct token){.id = 1, .name = slice_text("app"), .role = ROLE_READ};
+    answer(context, ticket,
+           (struct backend_result){
+               .count = 1, .tokens = &made, .secret = slice_text("po_secret")});
+}
+
+static void on_token_list(void *context, uint64_t ticket,
+                          enum backend_consistency consistency,
+                          const struct backend_page *page)
+{
+    (void)page;
+    note_consistency(context, consistency);
+    answer(context, ticket, (struct backend_result){0});
+}
+
+static void on_token_revoke(void *context, uint64_t ticket, struct slice name)
+{
+    NOTE((struct fake_backend *)context, "revoke %.*s\n", (int)name.length,
+         name.data);
+    answer(context, ticket, (struct backend_result){0});
+}
+
+static void on_audit_list(void *context, uint64_t ticket,
+                          enum backend_consistency consistency,
+                          const struct audit_query *query)
+{
+    static const struct audit_page nothing;
+    (void)query;
+    note_consistency(context, consistency);
+    answer(context, ticket, (struct backend_result){.audit = &nothing});
+}
+
 static bool on_authenticate(void *context, struct slice token,
                             struct backend_caller *ret_caller)
 {
@@ -581,6 +620,10 @@ struct backend fake_backend(struct fake_backend *fake)
         .publisher_pause = on_publisher_pause,
         .message_get = on_message_get,
         .transfer = on_transfer,
+        .token_create = on_token_create,
+        .token_list = on_token_list,
+        .token_revoke = on_token_revoke,
+        .audit_list = on_audit_list,
         .authenticate = on_authenticate,
         .recognize = on_recognize,
         .topic_of = on_topic_of,

@@ -34,6 +34,8 @@ static int decode(const struct command *command, struct arena *arena)
     struct command_decision_step decision_step;
     struct command_replay_start replay_start;
     struct command_replay_step replay_step;
+    struct command_transfer transfer;
+    struct token token;
     int rc = 0;
     switch ((enum command_type)command->type) {
     case COMMAND_INIT:
@@ -94,6 +96,12 @@ static int decode(const struct command *command, struct arena *arena)
         return command_replay_step_decode(command->body, arena, &replay_step);
     case COMMAND_REPLAY_CANCEL:
         return command_replay_cancel_decode(command->body, &a);
+    case COMMAND_TOKEN_CREATE:
+        return command_token_create_decode(command->body, &token);
+    case COMMAND_TOKEN_REVOKE:
+        return command_token_revoke_decode(command->body, &a);
+    case COMMAND_TRANSFER:
+        return command_transfer_decode(command->body, &transfer);
     }
     return ERR_VERSION;
 }
@@ -178,6 +186,36 @@ static void encode_grant_sample(struct encoder *out)
                                   .parked = two_positions,
                                   .parked_keys = two_positions};
     command_grant_encode(out, 1, &grant);
+}
+
+/* What came with tokens; the last is a command that is signed. */
+static void encode_access_sample(struct encoder *out, int sample)
+{
+    static const struct author author = {
+        .who = {(const uint8_t *)"app", 3},
+        .request_id = {(const uint8_t *)"r-1", 3}};
+    struct command_transfer transfer = {.from = 1, .to = 2};
+    size_t begun = out->length;
+    struct token token = {.name = slice_text("app"),
+                          .role = ROLE_PUBLISH,
+                          .topics = slice_of("\1\0t", 3)};
+    for (uint8_t i = 0; i < TOKEN_DIGEST_SIZE; i++)
+        token.digest[i] = i;
+    switch (sample) {
+    case 28:
+        command_token_create_encode(out, 1, &token);
+        break;
+    case 29:
+        command_token_revoke_encode(out, 1, 5);
+        break;
+    case 30:
+        command_transfer_encode(out, 1, &transfer);
+        break;
+    default:
+        command_publisher_delete_encode(out, 1, 2, 4);
+        command_sign(out, begun, &author);
+        break;
+    }
 }
 
 /* What came with the second format of the store. */
@@ -268,14 +306,17 @@ static void encode_later_sample(struct encoder *out, int sample)
     case 26:
         command_replay_step_encode(out, 1, &replay);
         break;
-    default:
+    case 27:
         command_replay_cancel_encode(out, 1, 2, 1);
+        break;
+    default:
+        encode_access_sample(out, sample);
         break;
     }
 }
 
 /* One of each. */
-enum { SAMPLES = 28, SAMPLE_ONCE = 12 };
+enum { SAMPLES = 32, SAMPLE_ONCE = 12, SAMPLE_SIGNED = 31 };
 static void encode_sample(struct encoder *out, int sample)
 {
     struct command_init init = {.cluster_id = "0123456789abcde",
@@ -413,6 +454,11 @@ static const char *const golden[SAMPLES] = {
     "02290000280000000100000000000000000000000100000007000000000000000900"
     "0000000000000200000007000000000000000900000000000000",
     "022a00000400000001000000000000000200000001000000",
+    "023200002f00000001000000000000000000000001000102030405060708090a0b0c"
+    "0d0e0f101112131415161718191a1b1c1d1e1f0300000061707003000000010074",
+    "023300000400000001000000000000000000000005000000",
+    "02340000080000000100000000000000000000000100000002000000",
+    "020702000d000000010000000000000002000000070003617070722d3104000000",
 };
 
 static void test_bytes_are_frozen(void **state)
@@ -500,6 +546,28 @@ static void test_garbage_is_survived(void **state)
     }
 }
 
+static void test_authors_come_back(void **state)
+{
+    struct encoder out = {0};
+    struct command command;
+    uint32_t id;
+    (void)state;
+    encode_sample(&out, SAMPLE_SIGNED);
+    struct slice entry = encoder_slice(&out);
+    assert_int_equal(command_next(&entry, &command), 0);
+    assert_true(slice_is(command.author.who, "app"));
+    assert_true(slice_is(command.author.request_id, "r-1"));
+    assert_int_equal(command_publisher_delete_decode(command.body, &id), 0);
+    assert_int_equal(id, 4);
+    out.data[COMMAND_ENVELOPE_SIZE + 2] = 0; /* Nobody. */
+    entry = encoder_slice(&out);
+    assert_int_equal(command_next(&entry, &command), ERR_CORRUPT);
+    out.data[COMMAND_ENVELOPE_SIZE + 2] = 7; /* More than the field. */
+    entry = encoder_slice(&out);
+    assert_int_equal(command_next(&entry, &command), ERR_CORRUPT);
+    encoder_close(&out);
+}
+
 /* What a newer program wrote is told apart from what is broken. */
 static void test_newer_is_not_corrupt(void **state)
 {
@@ -514,7 +582,7 @@ static void test_newer_is_not_corrupt(void **state)
     out.data[0] = 1; /* Never in the field, and forgotten. */
     assert_int_equal(decode_copy(out.data, out.length, &arena), ERR_VERSION);
     out.data[0] = 2;
-    out.data[2] = 1; /* A flag. */
+    out.data[2] = 1; /* A flag of other types. */
     assert_int_equal(decode_copy(out.data, out.length, &arena), ERR_VERSION);
 
     /* A flag that we know, and one that we do not, where flags may be. */
@@ -817,6 +885,7 @@ int main(void)
         cmocka_unit_test(test_every_truncation_is_an_error),
         cmocka_unit_test(test_trailing_bytes_are_an_error),
         cmocka_unit_test(test_garbage_is_survived),
+        cmocka_unit_test(test_authors_come_back),
         cmocka_unit_test(test_newer_is_not_corrupt),
         cmocka_unit_test(test_counts_are_not_believed),
         cmocka_unit_test(test_options_come_back),

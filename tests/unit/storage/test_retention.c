@@ -170,8 +170,18 @@ static void test_what_is_settled_goes_in_time(void **state)
     topic = topic_of(&story);
     assert_int_equal(topic.bytes, 0);
     assert_int_equal(topic.first_position, 0);
-    /* Nothing is left of them. */
-    assert_int_equal(story_records(&story), before);
+    /* Nothing is left of them but how many they were: in one row, since it
+     * was in one hour. */
+    assert_int_equal(story_records(&story), before + 1);
+    struct audit_query ask = {.limit = 9};
+    struct audit_page page;
+    expect_ok(query_audit(story_look(&story), &ask, story_arena(&story), &page,
+                          &error),
+              &error);
+    assert_int_equal(page.count, 1);
+    assert_int_equal(page.entries[0].row.action, AUDIT_TOPIC_EXPIRE);
+    assert_true(slice_is(page.entries[0].row.who, "system"));
+    assert_int_equal(page.entries[0].after.removed, 6);
     story_end(&story);
 }
 
