@@ -50,12 +50,17 @@ struct pipeline_effects {
     uint32_t intent_count;
     struct command_grant grant; /* When it examines anything. */
     struct command_unpark *unparks;
-    uint32_t *unpark_batches; /* These have batch numbers of their own. */
+    uint32_t *unpark_batches;
     uint32_t unpark_count;
     /* These two are not answered. */
     const struct command_circuit *circuit; /* NULL: nothing to tell. */
     const char *pause_reason; /* The target wants no more; NULL: it does. */
-    uint32_t batch;
+    /* Each command has a number of its own: one may be refused where another
+     * of the same step is not. */
+    uint32_t outcome_batch;
+    uint32_t withdraw_batch;
+    uint32_t intent_batch;
+    uint32_t grant_batch;
     /* Reads to start; at most one of each kind is under way. */
     bool read_feed; /* From feed_from, answered by pipeline_fed(). */
     uint64_t feed_from;

@@ -83,7 +83,6 @@ struct pipeline {
     bool granting;
     bool intending;
     bool reload; /* What becomes open by it may have another budget now. */
-    uint32_t intent_batch;
     uint32_t intent_count;
     bool refresh; /* The store's counts are to be read anew, once quiet. */
     bool viewing;

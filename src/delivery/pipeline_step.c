@@ -102,7 +102,7 @@ static void step_outcomes(struct pipeline *pipeline,
     while (count < OUTCOMES_AT_ONCE &&
            (slot = slots_next(&pipeline->slots, SLOT_ANSWERED, &place)) !=
                NULL) {
-        slot->batch = effects->batch;
+        slot->batch = effects->outcome_batch;
         pipeline->outcomes[count++] = slot->outcome;
         pipeline_left(pipeline, slot, slot->outcome.state);
         slots_move(&pipeline->slots, slot, SLOT_SETTLING);
@@ -114,7 +114,7 @@ static void step_outcomes(struct pipeline *pipeline,
 static void withdraw(struct pipeline *pipeline, struct slot *slot,
                      struct pipeline_effects *effects)
 {
-    slot->batch = effects->batch;
+    slot->batch = effects->withdraw_batch;
     slot->withdrawn = true;
     effects->withdraw[effects->withdraw_count++] = slot->position;
     pipeline_left(pipeline, slot, DELIVERY_RETRYING);
@@ -190,7 +190,7 @@ static uint32_t propose_due(struct pipeline *pipeline, uint32_t count,
     effects->intent = part(pipeline, POSITIONS_INTENT);
     for (uint32_t i = 0; i < count; i++) {
         struct supply supply = hand_pop(&pipeline->due);
-        struct slot *slot = propose(pipeline, &supply, effects->batch);
+        struct slot *slot = propose(pipeline, &supply, effects->intent_batch);
         effects->intent[i] = slot->position;
         if (!slot->ordered)
             continue;
@@ -324,7 +324,7 @@ static void step_grant(struct pipeline *pipeline, uint32_t most,
                                     .parked = draft.parked,
                                     .parked_keys = draft.parked_keys,
                                     .discarded = pipeline->discarded};
-    fill(pipeline, &draft, most, effects->batch, now_ms);
+    fill(pipeline, &draft, most, effects->grant_batch, now_ms);
     if (grant->examined == 0)
         return;
     pipeline->grant_upto = grant->upto;
@@ -529,7 +529,11 @@ static void step_go(struct pipeline *pipeline, uint64_t now_ms,
 void pipeline_step(struct pipeline *pipeline, uint64_t now_ms,
                    struct pipeline_effects *ret_effects)
 {
-    *ret_effects = (struct pipeline_effects){.batch = pipeline_batch(pipeline)};
+    *ret_effects =
+        (struct pipeline_effects){.outcome_batch = pipeline_batch(pipeline),
+                                  .withdraw_batch = pipeline_batch(pipeline),
+                                  .intent_batch = pipeline_batch(pipeline),
+                                  .grant_batch = pipeline_batch(pipeline)};
     need_positions(pipeline);
     if (pipeline->viewing)
         return; /* Nothing may change what is being read. */

@@ -404,14 +404,14 @@ static void propose_all(struct scheduler *scheduler, struct member *member,
             scheduler->statistics.dead +=
                 body.outcomes[i].state == DELIVERY_DEAD;
         command_outcomes_encode(&scheduler->command, now_ms, &body);
-        propose(scheduler, member, PIPELINE_OUTCOMES, effects->batch);
+        propose(scheduler, member, PIPELINE_OUTCOMES, effects->outcome_batch);
     }
     propose_positions(scheduler, member, COMMAND_WITHDRAW, PIPELINE_WITHDRAW,
-                      effects->batch, effects->withdraw,
+                      effects->withdraw_batch, effects->withdraw,
                       effects->withdraw_count, now_ms);
     propose_positions(scheduler, member, COMMAND_INTENT, PIPELINE_INTENT,
-                      effects->batch, effects->intent, effects->intent_count,
-                      now_ms);
+                      effects->intent_batch, effects->intent,
+                      effects->intent_count, now_ms);
     for (uint32_t i = 0; i < effects->unpark_count; i++) {
         command_unpark_encode(&scheduler->command, now_ms,
                               &effects->unparks[i]);
@@ -419,7 +419,7 @@ static void propose_all(struct scheduler *scheduler, struct member *member,
     }
     if (effects->grant.examined > 0) {
         command_grant_encode(&scheduler->command, now_ms, &effects->grant);
-        propose(scheduler, member, PIPELINE_GRANT, effects->batch);
+        propose(scheduler, member, PIPELINE_GRANT, effects->grant_batch);
     }
     tell(scheduler, member, effects, now_ms);
 }

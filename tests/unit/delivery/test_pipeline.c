@@ -1,0 +1,71 @@
+/* One pipeline, its events given by hand: what only a rare order of answers
+ * shows. */
+#include "src/delivery/pipeline.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+enum { NOW_MS = 1000000, RETRY = 7, FRESH = 8 };
+
+static struct pipeline *pipeline_with_a_retry(void)
+{
+    struct pipeline_view view = {
+        .publisher = {.id = 1,
+                      .topic_id = 1,
+                      .options = {.target = slice_text("http://a/"),
+                                  .max_in_flight = 4,
+                                  .max_attempts = 9}},
+        .next = FRESH,
+        .last_position = FRESH,
+        .retrying = 1,
+        .first_due_ms = NOW_MS};
+    return pipeline_new(&view, 1);
+}
+
+static struct supply supply_at(uint64_t position, uint32_t attempts)
+{
+    struct message message = {.id = position};
+    return (struct supply){.position = position,
+                           .examined = 1,
+                           .attempts = attempts,
+                           .letter = letter_new(position, &message)};
+}
+
+/* Of what a step proposes, one may be refused and another not: a retry is
+ * sent, and not the message whose grant was refused. */
+static void test_a_refused_grant_beside_a_retry(void **state)
+{
+    (void)state;
+    struct pipeline *pipeline = pipeline_with_a_retry();
+    struct pipeline_effects effects;
+    struct dispatch dispatch;
+    struct supply retry = supply_at(RETRY, 1);
+    struct supply fresh = supply_at(FRESH, 0);
+    pipeline_step(pipeline, NOW_MS, &effects);
+    assert_true(effects.read_due && effects.read_feed);
+    pipeline_due(pipeline, 0, &retry, 1, 0, NOW_MS);
+    pipeline_fed(pipeline, 0, &fresh, 1, NOW_MS);
+    pipeline_step(pipeline, NOW_MS, &effects);
+    assert_int_equal(effects.intent_count, 1);
+    assert_int_equal(effects.grant.open_count, 1);
+    pipeline_applied(pipeline, PIPELINE_INTENT, effects.intent_batch, 0, 1,
+                     NOW_MS);
+    pipeline_applied(pipeline, PIPELINE_GRANT, effects.grant_batch, ERR_STALE,
+                     0, NOW_MS);
+    assert_true(pipeline_dispatch(pipeline, NOW_MS, &dispatch));
+    assert_int_equal(dispatch.letter->position, RETRY);
+    assert_false(pipeline_dispatch(pipeline, NOW_MS, &dispatch));
+    letter_unref(retry.letter);
+    letter_unref(fresh.letter);
+    pipeline_free(pipeline);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_refused_grant_beside_a_retry),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
