@@ -88,7 +88,8 @@ static void cut(struct connection *connection)
 }
 
 /* A last word to a client whose request did not arrive whole. h2o is not
- * writing then; what does not fit the socket at once is not sent. */
+ * writing then; what does not fit the socket at once is not sent. Behind TLS
+ * only h2o can write: there the connection ends without words. */
 static void refuse(struct connection *connection, int status, const char *code,
                    const char *detail)
 {
@@ -108,7 +109,8 @@ static void refuse(struct connection *connection, int status, const char *code,
                  status == 503 ? "Retry-After: 1\r\n" : "", body.length);
     uv_buf_t parts[] = {uv_buf_init(header, (unsigned)length),
                         uv_buf_init((char *)body.data, (unsigned)body.length)};
-    uv_try_write((uv_stream_t *)&connection->tcp, parts, 2);
+    if (socket_of(connection)->ssl == NULL)
+        uv_try_write((uv_stream_t *)&connection->tcp, parts, 2);
     encoder_close(&body);
     LOG_INFO("http", "connection cut", FIELD_TEXT("request_id", id),
              FIELD_U64("status", status), FIELD_TEXT("reason", detail));
@@ -133,6 +135,23 @@ static void observe(struct connection *connection, uint64_t now_ms)
     connection->activity = activity;
     connection->requests_seen = connection->requests;
     connection->since_ms = now_ms;
+}
+
+/* A client that resets its connection makes libuv refuse all writing to it, at
+ * once and without calling back. h2o does not look at what uv_write() says and
+ * waits for that callback: for ever, with the connection, when TLS was to say
+ * good-bye. It gets the callback from us. */
+static bool release_stuck(struct connection *connection)
+{
+    const uv_stream_t *stream = (const uv_stream_t *)&connection->tcp;
+    h2o_socket_t *socket = socket_of(connection);
+    h2o_socket_cb written = socket->_cb.write;
+    if (written == NULL || uv_is_writable(stream) != 0 ||
+        uv_stream_get_write_queue_size(stream) > 0)
+        return false;
+    socket->_cb.write = NULL;
+    written(socket, h2o_socket_error_closed);
+    return true;
 }
 
 /* Bytes that its input buffer occupies. An idle one gives a large buffer
@@ -201,7 +220,8 @@ void connection_sweep(struct http_server *server)
         server->state == SERVER_CLOSING && now_ms >= server->close_deadline_ms;
     for (struct connection *connection = server->connections;
          connection != NULL; connection = connection->next) {
-        if (is_closing(connection) || socket_of(connection) == NULL)
+        if (is_closing(connection) || socket_of(connection) == NULL ||
+            release_stuck(connection))
             continue;
         observe(connection, now_ms);
         total += input_bytes(connection);

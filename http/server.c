@@ -10,6 +10,8 @@
 #include "http/forward.h"
 #include "http/resources.h"
 
+#include "base/logger.h"
+
 #include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
@@ -113,6 +115,7 @@ static void set_up_h2o(struct http_server *server)
     server->config.server_name = h2o_iovec_init("", 0); /* No Server header. */
     server->config.max_request_entity_size = server->options.body_bytes_max;
     server->config.http1.req_timeout = BACKSTOP_MS;
+    server->config.handshake_timeout = server->patience.grace_ms;
     /* HTTP/2 of this h2o has known attacks. */
     server->config.http1.upgrade_to_http2 = 0;
     h2o_hostconf_t *host = h2o_config_register_host(
@@ -122,6 +125,52 @@ static void set_up_h2o(struct http_server *server)
     server->accept.ctx = &server->context;
     server->accept.hosts = server->config.hosts;
 }
+
+/* ---- The certificate ---- */
+
+static void take_tls(struct http_server *server, struct ssl_ctx_st *tls)
+{
+    tls_free(server->tls);
+    server->tls = tls;
+    server->accept.ssl_ctx = tls;
+}
+
+static void on_reloaded(void *context, struct ssl_ctx_st *loaded,
+                        const struct error *error)
+{
+    struct http_server *server = context;
+    if (loaded == NULL) {
+        LOG_ERROR("http", "the certificate from before stays in use",
+                  FIELD_TEXT("error", error->text));
+    } else {
+        LOG_INFO("http", "certificate reloaded");
+        take_tls(server, loaded);
+    }
+    server_handle_closed(server);
+}
+
+void http_server_reload(struct http_server *server)
+{
+    if (server->tls == NULL || server->state != SERVER_OPEN)
+        return;
+    server->handles++;
+    tls_load_later(server->loop, server->options.tls_certificate_file,
+                   server->options.tls_key_file, on_reloaded, server);
+}
+
+static int begin_tls(struct http_server *server, struct error *error)
+{
+    struct ssl_ctx_st *tls = NULL;
+    if (server->options.tls_certificate_file == NULL)
+        return 0;
+    int rc = tls_load(server->options.tls_certificate_file,
+                      server->options.tls_key_file, &tls, error);
+    if (rc == 0)
+        take_tls(server, tls);
+    return rc;
+}
+
+/* ---- Life ---- */
 
 static struct http_server *server_new(uv_loop_t *loop,
                                       const struct http_options *options,
@@ -166,15 +215,16 @@ int http_server_open(uv_loop_t *loop, const struct http_options *options,
     struct http_server *server = server_new(loop, options, backend);
     server->listeners =
         memory_new_zeroed(options->listen_count, sizeof *server->listeners);
-    for (uint32_t i = 0; i < options->listen_count; i++) {
+    int rc = begin_tls(server, error);
+    for (uint32_t i = 0; i < options->listen_count && rc == 0; i++) {
         struct listener *listener = &server->listeners[i];
         listener->server = server;
         server->listener_count++;
-        int rc = listener_open(listener, options->listen[i], error);
-        if (rc != 0) {
-            http_server_close(server, 0, NULL, NULL);
-            return rc;
-        }
+        rc = listener_open(listener, options->listen[i], error);
+    }
+    if (rc != 0) {
+        http_server_close(server, 0, NULL, NULL);
+        return rc;
     }
     *ret_server = server;
     return 0;
@@ -194,6 +244,7 @@ static void on_last_closed(uv_handle_t *handle)
     ticket_table_close(&server->tickets);
     traffic_close(&server->traffic);
     encoder_close(&server->scratch);
+    tls_free(server->tls);
     free(server);
     if (done != NULL)
         done(context);

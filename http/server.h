@@ -22,7 +22,10 @@ struct http_options {
     uint32_t connections_max;
     uint32_t leader_wait_ms; /* How long a request may wait for a leader before
                               * it is answered 503; 0: not at all. */
-    uint32_t idle_ms;        /* A connection without request; 0: the default. */
+    /* PEM files; NULL: no TLS. They must live as long as the server. */
+    const char *tls_certificate_file;
+    const char *tls_key_file;
+    uint32_t idle_ms; /* A connection without request; 0: the default. */
     uint32_t slow_ms; /* Until a request or its answer must go on at a least
                        * rate; 0: the default (patience.h). */
 };
@@ -46,6 +49,10 @@ void http_server_serve(struct http_server *server, struct slice request,
 
 /* The port that listener `index` is bound to (for port 0). */
 uint16_t http_server_port(const struct http_server *server, uint32_t index);
+
+/* Reads the certificate and its key anew, off the loop. If they cannot be used
+ * that is logged, and those from before stay. Nothing without TLS. */
+void http_server_reload(struct http_server *server);
 
 /* Takes no new connection and closes idle ones; what is under way may end for
  * up to `grace_ms`, then connections are cut; then frees itself and calls

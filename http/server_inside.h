@@ -13,6 +13,7 @@
 #include "http/patience.h"
 #include "http/request.h"
 #include "http/ticket.h"
+#include "http/tls.h"
 #include "http/traffic.h"
 
 #define H2O_USE_LIBUV 1
@@ -69,6 +70,7 @@ struct http_server {
     h2o_context_t context;
     h2o_accept_ctx_t accept;
 
+    struct ssl_ctx_st *tls; /* NULL: none. Connections hold it, too. */
     struct listener *listeners;
     uint32_t listener_count;
     struct connection *connections;
@@ -76,7 +78,8 @@ struct http_server {
     struct drain *drains;
     uint32_t drain_count;
     size_t input_bytes_max;
-    uint32_t handles; /* Listeners, connections, drains not yet closed. */
+    uint32_t handles; /* Listeners, connections, drains not yet closed, and
+                       * certificates being read. */
     struct forwarded *forwarded; /* Requests that other nodes sent on. */
     uint32_t forwarded_count;
     struct ticket_table tickets;

@@ -378,6 +378,8 @@ static void reload(struct node *node)
     if (load_tokens(node, &error) != 0)
         LOG_ERROR("node", "the tokens stay as they were",
                   FIELD_TEXT("error", error.text));
+    if (node->http != NULL)
+        http_server_reload(node->http);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -489,6 +491,8 @@ static int open_http(struct node *node, struct error *error)
         .message_bytes_max = settings->max_message_bytes,
         .bulk_messages_max = settings->max_bulk_messages,
         .connections_max = node->connections_max,
+        .tls_certificate_file = settings->tls_certificate,
+        .tls_key_file = settings->tls_key,
         /* An election, and another if the first one is split. */
         .leader_wait_ms = 3 * settings->election_timeout_ms,
     };
@@ -589,7 +593,8 @@ static void make_service(struct node *node)
     if (settings->advertise_url != NULL)
         snprintf(node->url, sizeof node->url, "%s", settings->advertise_url);
     else
-        snprintf(node->url, sizeof node->url, "http://%s",
+        snprintf(node->url, sizeof node->url, "%s://%s",
+                 settings->tls_certificate == NULL ? "http" : "https",
                  settings->listen.texts[0]);
     struct service_parts parts = {
         .catalog = node->catalog,

@@ -75,6 +75,12 @@ static const struct setting table[] = {
      "who may use the API: one token a line, as `postoffice token create "
      "--file` writes them; read again at SIGHUP",
      NULL},
+    {"tls-cert", "FILE", NULL, KIND_TEXT, AT(tls_certificate), 0, 0,
+     "serve the API with TLS: the certificate and those between it and its "
+     "root, PEM; read again at SIGHUP",
+     NULL},
+    {"tls-key", "FILE", NULL, KIND_TEXT, AT(tls_key), 0, 0,
+     "the private key of --tls-cert, PEM, without a passphrase", NULL},
     {"insecure-no-auth", NULL, "false", KIND_SWITCH, AT(insecure_no_auth), 0, 0,
      "allow an API that is reachable from other hosts without tokens", NULL},
     {"target-policy", "default|strict", "default", KIND_POLICY,
@@ -530,6 +536,9 @@ int settings_check(const struct settings *settings, struct error *error)
         return error_set(error, ERR_INVALID,
                          "--max-message-bytes is larger than "
                          "--max-body-bytes");
+    if ((settings->tls_certificate == NULL) != (settings->tls_key == NULL))
+        return error_set(error, ERR_INVALID,
+                         "--tls-cert and --tls-key need each other: give both");
     if (!looks_like_address(settings->raft_listen))
         return error_set(error, ERR_INVALID,
                          "--raft-listen is '%s', expected HOST:PORT",

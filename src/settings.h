@@ -44,6 +44,8 @@ struct settings {
     uint32_t election_timeout_ms;
     uint32_t heartbeat_ms;
     const char *api_tokens_file; /* NULL: none. */
+    const char *tls_certificate; /* NULL: the API is served without TLS. */
+    const char *tls_key;
     bool insecure_no_auth;
     bool target_strict;               /* --target-policy strict */
     struct setting_list target_allow; /* Addresses and ranges. */

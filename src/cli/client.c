@@ -5,8 +5,10 @@
 #include "terminal.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum {
     CONNECT_SECONDS = 10,
@@ -77,14 +79,27 @@ static void take_token(struct client *client,
     encoder_close(&header);
 }
 
+/* In place of the system's own: a PEM file, or NULL. */
+static const char *find_authority(const struct invocation *invocation)
+{
+    const char *file =
+        setting(invocation, "ca-file", "POSTOFFICE_CA_FILE", NULL);
+    if (file != NULL && access(file, R_OK) != 0)
+        usage_error(invocation, "the CA file %s: %s", file, strerror(errno));
+    return file;
+}
+
 struct client *client_new(const struct invocation *invocation)
 {
+    const char *authority = find_authority(invocation);
     struct client *client = memory_new_zeroed(1, sizeof *client);
     take_url(client, invocation);
     take_token(client, invocation);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     client->easy = curl_easy_init();
     CURL *easy = client->easy;
+    if (authority != NULL)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, authority);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, client);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, client->words);

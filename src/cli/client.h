@@ -13,8 +13,9 @@
 
 struct client;
 
-/* --url and --token, or POSTOFFICE_URL and POSTOFFICE_TOKEN. What cannot be
- * used is a usage error (exits 2). Never NULL. */
+/* --url, --token and --ca-file, or POSTOFFICE_URL, POSTOFFICE_TOKEN and
+ * POSTOFFICE_CA_FILE. What cannot be used is a usage error (exits 2). Never
+ * NULL. */
 struct client *client_new(const struct invocation *invocation);
 void client_free(struct client *client); /* NULL is fine. */
 const char *client_url(const struct client *client);

@@ -35,6 +35,12 @@ static const struct flag common_flags[] = {
      .help = "the API token (default: POSTOFFICE_TOKEN, which others on this "
              "machine do not see)",
      .group = 1},
+    {.name = "ca-file",
+     .kind = FLAG_TEXT,
+     .value = "FILE",
+     .help = "PEM file of whoever may vouch for the node of an https URL "
+             "(default: POSTOFFICE_CA_FILE, or the system's)",
+     .group = 1},
     {.name = "json",
      .letter = 'j',
      .kind = FLAG_SWITCH,

@@ -24,6 +24,11 @@ distinguished_name = name
 """
 
 
+def client_context(authority):
+    """What a client of ours wraps its connections with."""
+    return ssl.create_default_context(cafile=authority.file)
+
+
 class Authority:
     def __init__(self, place):
         self.place = place

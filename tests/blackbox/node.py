@@ -107,8 +107,11 @@ class Answer:
 
 
 class Node:
-    def __init__(self, *flags, directory=None, host="127.0.0.1", prefix=()):
-        """`prefix`: what the command line begins with, such as `env`."""
+    def __init__(
+        self, *flags, directory=None, host="127.0.0.1", prefix=(), tls=None
+    ):
+        """`prefix`: what the command line begins with, such as `env`. `tls`: an
+        ssl.SSLContext of a client, when the flags make it serve with TLS."""
         self.flags = list(flags)
         self.host = host
         self.prefix = list(prefix)
@@ -119,7 +122,8 @@ class Node:
         self.directory = Path(directory)
         self.port = free_port()
         self.raft_port = free_port()
-        self.url = f"http://{host}:{self.port}"
+        self.tls = tls
+        self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
         self.log_path = Path(tempfile.mkstemp(prefix="postoffice-", suffix=".log")[1])
         self.requests = []
         self._story = None
@@ -226,6 +230,10 @@ class Node:
     # ---- Its API ----
 
     def connect(self, timeout=PATIENCE):
+        if self.tls is not None:
+            return http.client.HTTPSConnection(
+                self.host, self.port, timeout=timeout, context=self.tls
+            )
         return http.client.HTTPConnection(self.host, self.port, timeout=timeout)
 
     def request(

@@ -12,7 +12,7 @@ from test_program import settings
 
 FLAG = re.compile(r"^ +(?:-([\w?]), )?--([a-z-]+)(?:=(\S+))?", re.MULTILINE)
 COMMAND = re.compile(r"^  ([a-z-]+) ", re.MULTILINE)
-COMMON = {"url", "token", "json"}
+COMMON = {"url", "token", "ca-file", "json"}
 
 
 @cache

@@ -1,21 +1,70 @@
 """Clients that are broken, slow or mean: a clear 4xx or a cut, and nobody
-else notices."""
+else notices. All of it in the clear and behind TLS."""
 
 import contextlib
 import socket
+import ssl
 import time
 
 import pytest
 
-from node import SANITIZED, wait_until
+from certificates import Authority, client_context
+from node import SANITIZED, Node, wait_until
 
 GOOD = b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n"
 
 
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory):
+    """As `shared`, behind TLS."""
+    authority = Authority(tmp_path_factory.mktemp("authority"))
+    certificate, key = authority.issue("127.0.0.1")
+    made = Node(
+        f"--tls-cert={certificate}",
+        f"--tls-key={key}",
+        tls=client_context(authority),
+    )
+    try:
+        yield made.start()
+        made.close()
+    finally:
+        made.remove()
+
+
+@pytest.fixture(params=["shared", "sealed"])
+def victim(request):
+    node = request.getfixturevalue(request.param)
+    yield node
+    assert node.get("/livez").status == 200
+    assert node.process.poll() is None
+
+
+class Half:
+    """A connection of which the sending side can be closed, behind TLS too."""
+
+    def __init__(self, connection, context):
+        self._plain = connection
+        self._stream = connection
+        if context is not None:
+            self._plain = connection.dup()
+            self._stream = context.wrap_socket(connection, server_hostname="127.0.0.1")
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+    def end_sending(self):
+        self._plain.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        self._stream.close()
+        self._plain.close()
+
+
 @contextlib.contextmanager
 def raw(node):
-    with socket.create_connection(("127.0.0.1", node.port), timeout=60) as connection:
-        yield connection
+    connection = socket.create_connection(("127.0.0.1", node.port), timeout=60)
+    with contextlib.closing(Half(connection, node.tls)) as half:
+        yield half
 
 
 def exchange(node, data, timeout=60):
@@ -24,7 +73,7 @@ def exchange(node, data, timeout=60):
         connection.settimeout(timeout)
         try:
             connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
+            connection.end_sending()
         except OSError:
             pass  # Cut while we were sending: also an answer.
         return read_all(connection)
@@ -35,7 +84,7 @@ def read_all(connection):
     try:
         while chunk := connection.recv(65536):
             got += chunk
-    except ConnectionError:
+    except (ConnectionError, ssl.SSLError):
         pass
     return got
 
@@ -75,20 +124,20 @@ def others_are_served(shared):
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\xaa" * 200,  # TLS
     ],
 )
-def test_garbage(shared, data):
-    assert_refused(exchange(shared, data))
+def test_garbage(victim, data):
+    assert_refused(exchange(victim, data))
 
 
-def test_http2_preface_is_refused(shared):
+def test_http2_preface_is_refused(victim):
     """h2o's HTTP/2 of Debian 12 has unfixed attacks."""
-    answer = exchange(shared, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0")
+    answer = exchange(victim, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0")
     assert b"\0\0\x00\x04" not in answer[:9], "it speaks HTTP/2"
     assert_refused(answer)
 
 
-def test_upgrade_to_http2_is_not_taken(shared):
+def test_upgrade_to_http2_is_not_taken(victim):
     answer = exchange(
-        shared,
+        victim,
         b"GET /livez HTTP/1.1\r\nhost: a\r\nconnection: upgrade, http2-settings\r\n"
         b"upgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n\r\n",
     )
@@ -96,12 +145,12 @@ def test_upgrade_to_http2_is_not_taken(shared):
     assert b"101 " not in answer[:20]
 
 
-def test_two_lengths_are_refused(shared, name):
+def test_two_lengths_are_refused(victim, name):
     """Transfer-Encoding beside Content-Length smuggles requests."""
-    shared.topic(name)
+    victim.topic(name)
     hidden = b"POST /api/topics HTTP/1.1\r\nhost: a\r\n\r\n"
     answer = exchange(
-        shared,
+        victim,
         b"POST /api/messages HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
         b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n" + hidden,
     )
@@ -109,50 +158,50 @@ def test_two_lengths_are_refused(shared, name):
     assert answer.count(b"HTTP/1.1 ") == 1, "the connection went on"
 
 
-def test_large_header_is_refused(shared):
+def test_large_header_is_refused(victim):
     answer = exchange(
-        shared, b"GET /livez HTTP/1.1\r\nhost: a\r\nx: " + b"a" * (1 << 20) + b"\r\n\r\n"
+        victim, b"GET /livez HTTP/1.1\r\nhost: a\r\nx: " + b"a" * (1 << 20) + b"\r\n\r\n"
     )
     assert_refused(answer)
 
 
-def test_many_headers_are_refused(shared):
+def test_many_headers_are_refused(victim):
     many = b"".join(b"x-%d: y\r\n" % number for number in range(5000))
-    assert_refused(exchange(shared, b"GET /livez HTTP/1.1\r\n" + many + b"\r\n"))
+    assert_refused(exchange(victim, b"GET /livez HTTP/1.1\r\n" + many + b"\r\n"))
 
 
-def test_long_path(shared):
-    assert_refused(exchange(shared, b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\n\r\n"))
+def test_long_path(victim):
+    assert_refused(exchange(victim, b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\n\r\n"))
 
 
 @pytest.mark.parametrize(
     "path", ["/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/api/messages/%00", "/%"]
 )
-def test_odd_paths(shared, path):
-    answer = exchange(shared, f"GET {path} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
+def test_odd_paths(victim, path):
+    answer = exchange(victim, f"GET {path} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
     assert_refused(answer)
     assert b"root:" not in answer
 
 
-def test_pipelined_requests_are_answered_in_order(shared):
+def test_pipelined_requests_are_answered_in_order(victim):
     data = b"".join(
         b"GET /livez HTTP/1.1\r\nhost: a\r\nx-request-id: n%d\r\n\r\n" % number
         for number in range(50)
     )
-    answer = exchange(shared, data)
+    answer = exchange(victim, data)
     positions = [answer.find(b"x-request-id: n%d\r\n" % number) for number in range(50)]
     assert -1 not in positions
     assert positions == sorted(positions)
 
 
-def test_pipelined_publishes(shared, name):
-    shared.topic(name)
+def test_pipelined_publishes(victim, name):
+    victim.topic(name)
     body = b'{"topic":"%s","attributes":{},"payload":1}' % name.encode()
     one = (
         b"POST /api/messages HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
         b"content-length: %d\r\n\r\n" % len(body)
     ) + body
-    with raw(shared) as connection:
+    with raw(victim) as connection:
         connection.sendall(one * 20)
         got = b""
         while got.count(b'"public_id"') < 20:
@@ -162,29 +211,29 @@ def test_pipelined_publishes(shared, name):
     assert got.count(b"HTTP/1.1 201") == 20
 
 
-def test_chunked_body(shared, name):
+def test_chunked_body(victim, name):
     body = b'{"name":"%s","origin_host":"example.com"}' % name.encode()
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:5], body[5:]))
     answer = exchange(
-        shared,
+        victim,
         b"POST /api/topics HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
         b"transfer-encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n",
     )
     assert status_of(answer) == 201, answer[:300]
 
 
-def test_vanished_clients(shared, name):
+def test_vanished_clients(victim, name):
     """Requests that are never read the answer of."""
-    shared.topic(name)
+    victim.topic(name)
     body = b'{"topic":"%s","attributes":{},"payload":1}' % name.encode()
     request = (
         b"POST /api/messages HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
         b"content-length: %d\r\n\r\n" % len(body)
     ) + body
     for _ in range(300):
-        with raw(shared) as connection:
+        with raw(victim) as connection:
             connection.sendall(request)
-    shared.publish("after", name)
+    victim.publish("after", name)
 
 
 def test_half_sent_requests_leave_others_alone(node):
@@ -208,22 +257,28 @@ def test_half_sent_requests_leave_others_alone(node):
 
 
 @pytest.mark.skipif(SANITIZED, reason="it waits, and computes nothing")
-def test_slow_header_is_cut(node):
+def test_slow_header_is_cut(shared, sealed):
     """A byte now and then keeps no connection for ever."""
-    with raw(node) as connection:
-        connection.sendall(b"GET /livez HTTP/1.1\r\nx: ")
-        connection.settimeout(0.25)
+    with raw(shared) as clear, raw(sealed) as secret:
+        slow = [clear, secret]
+        for connection in slow:
+            connection.sendall(b"GET /livez HTTP/1.1\r\nx: ")
+            connection.settimeout(0.25)
         deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                connection.sendall(b"a")
-                if connection.recv(4096) == b"":
-                    return
-            except TimeoutError:
-                continue
-            except OSError:
-                return
-    raise AssertionError("the slow client was never cut")
+        while slow and time.monotonic() < deadline:
+            slow = [connection for connection in slow if not is_cut(connection)]
+    assert not slow, "a slow client was never cut"
+
+
+def is_cut(connection):
+    """Sends a byte more and looks for the answer."""
+    try:
+        connection.sendall(b"a")
+        return connection.recv(4096) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
 
 
 def test_large_bodies_do_not_stay_in_memory(new_node):
