@@ -106,6 +106,11 @@ enum {
     /* Messages in one request that gives each an outcome of its own: the loop
      * reads them in one go, and each is a command. */
     BOUND_BATCH_LINES = 10 * 1000,
+    /* Events kept for clients that come again after a break: some minutes of
+     * a busy node, some 200 bytes each. */
+    BOUND_EVENTS_KEPT = 4096,
+    /* Clients that follow them: each event is written for each of them. */
+    BOUND_EVENT_STREAMS = 256,
     BOUND_LIST_LIMIT = 1000,
     BOUND_LIST_DEFAULT = 50,
     /* Tokens: each request is compared with all of them, in constant time. */

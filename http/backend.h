@@ -17,6 +17,7 @@
 #include "base/bounds.h"
 #include "base/error.h"
 #include "base/process.h"
+#include "http/event_ring.h"
 #include "storage/command.h"
 #include "storage/filter.h"
 #include "storage/model.h"
@@ -285,6 +286,39 @@ struct backend_metrics {
     struct process_figures process;
 };
 
+/* What went through within one step of time, and what waited at its end. */
+struct backend_point {
+    uint64_t at_ms; /* Its end. */
+    uint64_t published;
+    uint64_t delivered;
+    uint64_t failed; /* Attempts. */
+    uint64_t dead;   /* Deliveries given up, or in doubt. */
+    uint64_t backlog;
+};
+/* Points, oldest first: those of one part, then those of the other. Borrowed
+ * until the next turn of the loop. */
+struct backend_stats {
+    uint32_t node_id;
+    uint64_t since_ms; /* Before it this node was not running. */
+    struct {
+        const struct backend_point *points;
+        uint32_t count;
+    } parts[2];
+};
+
+/* Something that happened, as http_server_event() tells it. */
+struct backend_event {
+    enum event_type type;
+    uint32_t id;        /* Of the topic, the publisher, the leading node (0:
+                         * none is known). */
+    struct slice topic; /* Its name; empty: it is about no topic. */
+    const char *action; /* TOPIC, PUBLISHER, CIRCUIT: what was done. Static. */
+    uint64_t dead;      /* DEAD: so many since the last such event. */
+    uint64_t ambiguous;
+    uint64_t term;              /* LEADER */
+    struct backend_point point; /* STATS */
+};
+
 /* How new what is read must be. */
 enum backend_consistency {
     /* Nothing newer was acknowledged anywhere when the read began: only a
@@ -437,6 +471,9 @@ struct backend {
     /* At once. */
     uint64_t (*id_space)(void *context); /* 0: not known yet. */
     void (*status)(void *context, struct backend_status *ret_status);
+    /* In steps of 1 or 60 seconds. */
+    void (*stats)(void *context, uint32_t step_seconds,
+                  struct backend_stats *ret_stats);
     /* metrics, and the first publishers[count] with activities as this node
      * knows them; none when the store cannot be read now. */
     void (*metrics)(void *context, uint64_t ticket);

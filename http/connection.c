@@ -80,7 +80,7 @@ void connection_accept(struct listener *listener)
     h2o_accept(&server->accept, socket);
 }
 
-static void cut(struct connection *connection)
+void connection_cut(struct connection *connection)
 {
     int fd;
     if (uv_fileno((uv_handle_t *)&connection->tcp, &fd) == 0)
@@ -114,26 +114,30 @@ static void refuse(struct connection *connection, int status, const char *code,
     encoder_close(&body);
     LOG_INFO("http", "connection cut", FIELD_TEXT("request_id", id),
              FIELD_U64("status", status), FIELD_TEXT("reason", detail));
-    cut(connection);
+    connection_cut(connection);
 }
 
 static enum activity activity_of(struct connection *connection)
 {
-    if (connection->request != NULL)
-        return connection->request->answered ? SENDING : WAITING;
+    const struct request *request = connection->request;
+    if (request != NULL && request->stream != NULL)
+        return events_is_sending(request) ? SENDING : STREAMING;
+    if (request != NULL)
+        return request->answered ? SENDING : WAITING;
     return socket_of(connection)->input->size == 0 ? IDLE : RECEIVING;
 }
 
 /* Remembers since when it does what it does. Another request means that it
- * has begun anew, however alike it looks. */
+ * has begun anew, however alike it looks; so does another part of a long
+ * answer. */
 static void observe(struct connection *connection, uint64_t now_ms)
 {
     enum activity activity = activity_of(connection);
     if (activity == connection->activity &&
-        connection->requests == connection->requests_seen)
+        connection->steps == connection->steps_seen)
         return;
     connection->activity = activity;
-    connection->requests_seen = connection->requests;
+    connection->steps_seen = connection->steps;
     connection->since_ms = now_ms;
 }
 
@@ -182,7 +186,7 @@ static void judge(struct connection *connection, uint64_t now_ms)
                "The request did not arrive fast enough.");
     else if (late ||
              (server->state == SERVER_CLOSING && connection->activity == IDLE))
-        cut(connection);
+        connection_cut(connection);
 }
 
 /* The server's time is over: what waits is answered now, what is still there
@@ -192,7 +196,7 @@ static void force(struct connection *connection)
     if (connection->activity == WAITING)
         request_give_up(connection->request);
     else
-        cut(connection);
+        connection_cut(connection);
 }
 
 static void on_sweep(uv_timer_t *timer)
@@ -233,6 +237,7 @@ void connection_sweep(struct http_server *server)
     if (total > server->input_bytes_max)
         shed(server, total);
     drain_sweep(server, over);
+    events_sweep(server, now_ms);
     /* It rests while there is nothing to watch. */
     if (server->handles > server->listener_count ||
         server->state == SERVER_CLOSING)

@@ -192,6 +192,19 @@ bool identity_admit(struct request *request)
     return false;
 }
 
+bool identity_stands(struct request *request)
+{
+    const struct backend *backend = request_backend(request);
+    struct backend_caller caller;
+    struct slice token;
+    if (backend->authenticate == NULL)
+        return true;
+    return read_header(request, &token) == NULL &&
+           backend->authenticate(backend->context, token, &caller) &&
+           role_has(caller.role, request->route->right) &&
+           slice_equal(caller.topics, request->caller.topics);
+}
+
 /* ---- Topics ---- */
 
 static const char outside[] = "This token is limited to other topics.";

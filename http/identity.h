@@ -25,6 +25,10 @@
  * (forward.h). False: the request has been refused, 401 or 403. */
 bool identity_admit(struct request *request);
 
+/* Whether a client's token still has the right that it was admitted by: what
+ * is answered for hours asks now and then. */
+bool identity_stands(struct request *request);
+
 /* Calls handle(), at once or later, if what the path names is within the
  * caller's topics; else the request is refused. */
 void identity_confine(struct request *request,

@@ -13,6 +13,7 @@ bool patience_ends(const struct patience *patience, enum activity activity,
     case SENDING:
         return passed >= earned;
     case WAITING:
+    case STREAMING:
         break;
     }
     return false;

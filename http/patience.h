@@ -29,7 +29,8 @@ struct patience {
     ((struct patience){                                                        \
         .idle_ms = 75000, .grace_ms = 15000, .bytes_per_second = 16384})
 
-enum activity { IDLE, RECEIVING, WAITING, SENDING };
+/* STREAMING: a long answer of which all there is was taken. */
+enum activity { IDLE, RECEIVING, WAITING, SENDING, STREAMING };
 
 /* `since_ms` is when the activity began; `bytes` have arrived so far, or are
  * to be taken. True: it has taken too long. */

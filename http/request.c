@@ -95,6 +95,7 @@ static void on_dispose(void *memory)
         log_access(request, 0);
         count_traffic(request, 0);
     }
+    events_forget(request);
     if (request->connection != NULL)
         request->connection->request = NULL;
     arena_close(&request->arena);
@@ -112,7 +113,7 @@ struct request *request_new(struct http_server *server, h2o_req_t *h2o)
     request->connection =
         h2o->conn->callbacks->get_socket(h2o->conn)->on_close.data;
     request->connection->request = request;
-    request->connection->requests++;
+    request->connection->steps++;
     request->method = slice_of_iovec(h2o->input.method);
     request->head = slice_is(request->method, "HEAD");
     request->path = slice_of_iovec(h2o->input.path);
@@ -231,7 +232,8 @@ void request_set_head(struct request *request, int status, const char *type)
     h2o->res.reason = status_phrase(status);
     h2o->res.content_length = SIZE_MAX;
     if (!is_bodiless(status)) {
-        h2o->res.content_length = request->answer.length;
+        if (request->stream == NULL)
+            h2o->res.content_length = request->answer.length;
         h2o_add_header(&h2o->pool, &h2o->res.headers, H2O_TOKEN_CONTENT_TYPE,
                        NULL, type, strlen(type));
     }

@@ -25,6 +25,7 @@
 struct request;
 struct connection;
 struct forwarded;
+struct event_stream;
 struct st_h2o_req_t;
 
 struct request_header {
@@ -61,7 +62,8 @@ struct request {
     bool bulk;  /* Publishes many: the original's statuses. */
     bool keyed; /* Has an idempotency key. */
     enum backend_consistency consistency;
-    uint64_t ticket; /* 0: none. */
+    struct event_stream *stream; /* Its answer goes on; NULL: it does not. */
+    uint64_t ticket;             /* 0: none. */
     uint64_t started_us;
     request_finish finish;
     void (*confined)(struct request *request); /* Goes on once its topic is

@@ -56,6 +56,10 @@ void health_get(struct request *request);
 void health_live(struct request *request);
 void health_ready(struct request *request);
 void health_write(struct request *request);
+/* events.c */
+void events_get(struct request *request);
+/* stats_resource.c */
+void stats_get(struct request *request);
 /* metrics.c */
 void metrics_get(struct request *request);
 /* openapi_resource.c */

@@ -90,8 +90,10 @@ const struct route http_routes[] = {
     {"GET", "/api/audit", audit_list,
      "who,action,subject,limit,cursor,consistency", false, true, RIGHT_ADMIN,
      REACH_CLUSTER},
-    {"GET", "/api/stats", NULL, NULL, false, false, RIGHT_READ, REACH_CLUSTER},
-    {"GET", "/api/events", NULL, NULL, false, false, RIGHT_READ, REACH_CLUSTER},
+    {"GET", "/api/stats", stats_get, "step,consistency", false, true,
+     RIGHT_READ, REACH_CLUSTER},
+    {"GET", "/api/events", events_get, "topic,types", false, false, RIGHT_READ,
+     REACH_HANDLER},
     {"GET", "/openapi.json", openapi_get, "", false, false, RIGHT_NONE,
      REACH_CLUSTER},
 

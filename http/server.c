@@ -23,6 +23,8 @@ enum {
     /* h2o's own clock over header, body and idleness together. Ours
      * (patience.h) is finer; this one only stands behind it. */
     BACKSTOP_MS = 3600 * 1000,
+    /* Proxies take a connection for dead after a minute, some sooner. */
+    HEARTBEAT_MS = 15000,
 };
 
 /* Splits HOST:PORT or [v6]:PORT; the pieces are written to `host`. */
@@ -192,6 +194,9 @@ static struct http_server *server_new(uv_loop_t *loop,
     server->input_bytes_max = INPUT_BYTES_MAX;
     if (options->body_bytes_max > INPUT_BYTES_MAX / 4)
         server->input_bytes_max = 4 * options->body_bytes_max;
+    events_init(&server->events, options->heartbeat_ms == 0
+                                     ? HEARTBEAT_MS
+                                     : options->heartbeat_ms);
     park_init(&server->park, loop, options->leader_wait_ms);
     traffic_init(&server->traffic, http_routes);
     ticket_table_init(&server->tickets,
@@ -242,6 +247,7 @@ static void on_last_closed(uv_handle_t *handle)
     void *context = server->done_context;
     free(server->listeners);
     ticket_table_close(&server->tickets);
+    events_close(&server->events);
     traffic_close(&server->traffic);
     encoder_close(&server->scratch);
     tls_free(server->tls);
@@ -313,6 +319,7 @@ void http_server_close(struct http_server *server, uint32_t grace_ms,
     server->done = done;
     server->done_context = context;
     server->close_deadline_ms = uv_now(server->loop) + grace_ms;
+    events_end(server);
     /* From here on h2o lets no connection live behind its request. */
     server->context.shutdown_requested = 1;
     for (uint32_t i = 0; i < server->listener_count; i++)

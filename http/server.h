@@ -25,7 +25,8 @@ struct http_options {
     /* PEM files; NULL: no TLS. They must live as long as the server. */
     const char *tls_certificate_file;
     const char *tls_key_file;
-    uint32_t idle_ms; /* A connection without request; 0: the default. */
+    uint32_t idle_ms;      /* A connection without request; 0: the default. */
+    uint32_t heartbeat_ms; /* Of streams of events; 0: the default. */
     uint32_t slow_ms; /* Until a request or its answer must go on at a least
                        * rate; 0: the default (patience.h). */
 };
@@ -46,6 +47,10 @@ void http_server_done(void *server, const struct backend_result *result);
 typedef void (*http_served)(void *context, uint64_t id, struct slice answer);
 void http_server_serve(struct http_server *server, struct slice request,
                        http_served done, void *context, uint64_t id);
+
+/* Tells whoever follows GET /api/events. The texts are copied. */
+void http_server_event(struct http_server *server,
+                       const struct backend_event *event);
 
 /* The port that listener `index` is bound to (for port 0). */
 uint16_t http_server_port(const struct http_server *server, uint32_t index);

@@ -9,6 +9,7 @@
 #ifndef POSTOFFICE_HTTP_SERVER_INSIDE_H
 #define POSTOFFICE_HTTP_SERVER_INSIDE_H
 
+#include "http/events.h"
 #include "http/park.h"
 #include "http/patience.h"
 #include "http/request.h"
@@ -41,11 +42,11 @@ struct connection {
     struct connection *next;
     struct connection **link; /* What points here. */
     struct request *request;  /* Under way; NULL: none. */
-    uint64_t requests;        /* So far. */
+    uint64_t steps;           /* Requests and parts of long answers so far. */
     /* As the last sweep saw it. */
     enum activity activity;
     uint64_t since_ms;
-    uint64_t requests_seen;
+    uint64_t steps_seen;
     int drain_fd; /* A second descriptor of the socket; -1: none. */
 };
 
@@ -84,6 +85,7 @@ struct http_server {
     uint32_t forwarded_count;
     struct ticket_table tickets;
     struct park park;
+    struct events events;
     struct traffic traffic;
     struct encoder scratch;
     uint64_t id_seed;
@@ -117,6 +119,8 @@ void request_new_id(struct http_server *server, char text[20]);
 /* connection.c */
 void connection_accept(struct listener *listener);
 void connection_sweep(struct http_server *server);
+/* Ends it without words. */
+void connection_cut(struct connection *connection);
 /* The connection is to close after its answer, with input unread. */
 void connection_drain(struct connection *connection);
 size_t connection_answer_bytes(const struct connection *connection);

@@ -14,6 +14,7 @@
 #include "handover.h"
 #include "http/server.h"
 #include "indexer.h"
+#include "news/news.h"
 #include "own_ports.h"
 #include "proposer.h"
 #include "raft/cluster.h"
@@ -45,6 +46,7 @@ enum {
     /* File descriptors that are not for targets and clients. */
     DESCRIPTORS_RESERVED = 128,
     SENDS_MAX = 8192,
+    SECOND_MS = 1000,
 };
 
 struct node {
@@ -71,11 +73,13 @@ struct node {
     struct gateway *gateway;
     struct handover *handover;
     struct service *service;
+    struct news *news;
     struct http_server *http;
     char url[300];
     uv_async_t applied; /* The writer has something. */
     uv_timer_t linger;  /* Between the handover and the end of the API. */
     uv_prepare_t turn;  /* Before the loop sleeps: hand over what gathered. */
+    uv_timer_t second;  /* For the news. */
     uv_signal_t signals[3];
     uint32_t sends_max;
     uint32_t connections_max;
@@ -125,6 +129,7 @@ static void tell_applied(struct node *node, struct writer_item *item)
     struct command command;
     for (uint32_t i = 0; i < item->count && command_next(&rest, &command) == 0;
          i++) {
+        news_applied(node->news, &command, &item->results[i]);
         catalog_apply(node->catalog, &command, &item->results[i]);
         token_book_apply(node->tokens, &command, &item->results[i]);
         dispatcher_apply(node->dispatcher, &command, &item->results[i]);
@@ -213,6 +218,20 @@ static void on_turn(uv_prepare_t *turn)
     service_turn(node->service);
     dispatcher_turn(node->dispatcher);
     proposer_pump(node->proposer);
+}
+
+static void tell_http(void *context, const struct backend_event *event)
+{
+    http_server_event(context, event);
+}
+
+static void on_second(uv_timer_t *timer)
+{
+    struct node *node = timer->data;
+    struct cluster_status cluster = cluster_status(node->cluster);
+    news_tick(node->news, clock_wall_ms(),
+              writer_statistics(node->writer).backlog, cluster.leader_id,
+              cluster.term);
 }
 
 /* ---- Leadership ---- */
@@ -327,6 +346,8 @@ static void on_http_closed(void *context)
     gateway_detach(node->gateway);
     service_attach(node->service, NULL, NULL);
     uv_close((uv_handle_t *)&node->turn, on_handles_closed);
+    news_attach(node->news, NULL, NULL);
+    uv_close((uv_handle_t *)&node->second, on_handles_closed);
     store_watch_close(&node->watch);
     own_ports_close(&node->own_ports);
     clock_watch_close(&node->clock_watch);
@@ -428,6 +449,7 @@ static int open_store(struct node *node, struct error *error)
     if (rc != 0)
         return rc;
     node->catalog = catalog_new();
+    node->news = news_new(node->catalog, clock_wall_ms());
     rc = view_begin(node->store, &view, error);
     if (rc == 0)
         rc = catalog_load(node->catalog, view, error);
@@ -502,6 +524,8 @@ static int open_http(struct node *node, struct error *error)
     if (rc != 0)
         return rc;
     service_attach(node->service, http_server_done, node->http);
+    news_attach(node->news, tell_http, node->http);
+    uv_timer_start(&node->second, on_second, SECOND_MS, SECOND_MS);
     gateway_attach(node->gateway, node->cluster, node->http);
     for (uint32_t i = 0; i < settings->listen.count; i++)
         LOG_INFO("http", "listening",
@@ -516,9 +540,11 @@ static void init_handles(struct node *node)
     uv_async_init(&node->loop, &node->applied, on_applied);
     uv_prepare_init(&node->loop, &node->turn);
     uv_timer_init(&node->loop, &node->linger);
+    uv_timer_init(&node->loop, &node->second);
     node->applied.data = node;
     node->linger.data = node;
     node->turn.data = node;
+    node->second.data = node;
     for (unsigned i = 0; i < 3; i++) {
         uv_signal_init(&node->loop, &node->signals[i]);
         node->signals[i].data = node;
@@ -607,6 +633,7 @@ static void make_service(struct node *node)
         .cluster = node->cluster,
         .gateway = node->gateway,
         .handover = node->handover,
+        .news = node->news,
         .tokens = node->tokens,
         .policy = &node->policy,
         .settings = settings,
@@ -637,6 +664,7 @@ static void watch_clock(struct node *node)
 static void free_parts(struct node *node)
 {
     service_free(node->service);
+    news_free(node->news);
     proposer_free(node->proposer);
     catalog_free(node->catalog);
     token_book_free(node->tokens);

@@ -202,6 +202,7 @@ struct backend service_backend(struct service *service)
         .topic_of = service_topic_of,
         .id_space = id_space,
         .status = service_status,
+        .stats = service_stats,
         .metrics = service_metrics,
     };
 }

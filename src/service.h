@@ -11,6 +11,7 @@
 #include "gateway.h"
 #include "handover.h"
 #include "http/backend.h"
+#include "news/news.h"
 #include "proposer.h"
 #include "reads.h"
 #include "settings.h"
@@ -30,6 +31,7 @@ struct service_parts {
     struct cluster *cluster;
     struct gateway *gateway;
     struct handover *handover;
+    const struct news *news;
     const struct token_book *tokens;
     const struct address_policy *policy; /* What targets may be. */
     const struct settings *settings;

@@ -201,6 +201,8 @@ void service_replay_cancel(void *context, uint64_t ticket, uint32_t id);
 int service_publish_check(struct service *service, size_t size,
                           const char **ret_detail);
 void service_status(void *context, struct backend_status *ret_status);
+void service_stats(void *context, uint32_t step_seconds,
+                   struct backend_stats *ret_stats);
 void service_metrics(void *context, uint64_t ticket);
 
 #endif

@@ -200,6 +200,14 @@ void service_status(void *context, struct backend_status *ret_status)
     fill_probes(service, &cluster, ret_status);
 }
 
+void service_stats(void *context, uint32_t step_seconds,
+                   struct backend_stats *ret_stats)
+{
+    struct service *service = context;
+    ret_stats->node_id = service->parts.settings->node_id;
+    series_read(news_series(service->parts.news), step_seconds, ret_stats);
+}
+
 static void fill_metrics(struct service *service,
                          struct backend_metrics *ret_metrics)
 {

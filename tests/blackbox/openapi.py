@@ -38,6 +38,7 @@ class Operation:
         self.path = path
         self.id = self._item["operationId"]
         self.built = "x-not-built" not in self._item
+        self.streams = "x-stream" in self._item  # Its answer does not end.
         self.role = self._item["x-role"]
         self.parameters = [
             document.resolve(each)

@@ -127,6 +127,8 @@ def test_examples_work_as_they_stand(node, receiver):
     receiver that exists."""
     told = {}
     for operation in in_order():
+        if operation.streams:
+            continue
         for query in operation.queries():
             for content_type, body in operation.bodies():
                 if isinstance(body, dict) and "target" in body:

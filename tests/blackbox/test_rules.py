@@ -223,7 +223,6 @@ def test_metrics_are_described(shared):
     "method, path",
     [
         ("GET", "/api/backup"),
-        ("GET", "/api/stats"),
     ],
 )
 def test_what_is_not_built_says_so(shared, method, path):

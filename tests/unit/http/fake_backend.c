@@ -450,6 +450,19 @@ static void on_status(void *context, struct backend_status *ret_status)
     *ret_status = ((struct fake_backend *)context)->status;
 }
 
+static void on_stats(void *context, uint32_t step_seconds,
+                     struct backend_stats *ret_stats)
+{
+    static const struct backend_point points[] = {
+        {.at_ms = 1700000000000, .published = 1, .backlog = 9},
+        {.at_ms = 1700000001000, .delivered = 2, .failed = 3, .dead = 1}};
+    (void)context;
+    *ret_stats =
+        (struct backend_stats){.node_id = 1,
+                               .since_ms = 1700000000000 - step_seconds,
+                               .parts = {{&points[0], 1}, {&points[1], 1}}};
+}
+
 static void on_metrics(void *context, uint64_t ticket)
 {
     static const struct backend_metrics metrics = {.messages_published = 42,
@@ -634,6 +647,7 @@ struct backend fake_backend(struct fake_backend *fake)
         .replay_start = on_replay_start,
         .replay_get = on_replay_get,
         .replay_cancel = on_replay_cancel,
+        .stats = on_stats,
         .metrics = on_metrics,
     };
 }
