@@ -52,6 +52,23 @@ static void take_open(struct pipeline *pipeline,
         order_opened(&pipeline->order, open->key, 0);
 }
 
+/* What was proposed under another order than it was granted under stands as
+ * the store has it. */
+static void retake_open(struct pipeline *pipeline,
+                        const struct open_position *open, uint64_t now_ms)
+{
+    struct slot *slot = slots_at(&pipeline->slots, open->position);
+    if (slot == NULL ||
+        (slot->ordered == open->ordered && slot->key == open->key))
+        return;
+    if (slot->ordered)
+        order_shut(&pipeline->order, slot->key, pipeline_blocks(pipeline));
+    slot->ordered = open->ordered;
+    slot->key = open->key;
+    if (slot->ordered)
+        order_opened(&pipeline->order, slot->key, now_ms);
+}
+
 struct pipeline *pipeline_new(const struct pipeline_view *view, uint64_t seed)
 {
     struct pipeline *pipeline = memory_new_zeroed(1, sizeof *pipeline);
@@ -309,6 +326,8 @@ void pipeline_viewed(struct pipeline *pipeline, int code,
         return;
     }
     pipeline->refresh = false;
+    for (uint32_t i = 0; i < view->open_count; i++)
+        retake_open(pipeline, &view->open[i], now_ms);
     take_counts(pipeline, view);
     if (view->first_due_ms != 0)
         pipeline_due_at(pipeline, view->first_due_ms);

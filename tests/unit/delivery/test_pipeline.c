@@ -62,10 +62,58 @@ static void test_a_refused_grant_beside_a_retry(void **state)
     pipeline_free(pipeline);
 }
 
+/* A grant is proposed under ORDERING_STRICT and applied under ORDERING_KEY: no
+ * key is held by what then fails, as the store has it. */
+static void test_an_order_changes_under_a_grant(void **state)
+{
+    (void)state;
+    struct publisher_options options = {.target = slice_text("http://a/"),
+                                        .ordering = ORDERING_STRICT,
+                                        .max_in_flight = 4,
+                                        .max_attempts = 9};
+    struct open_position open = {.position = FRESH, .attempt = 1};
+    struct pipeline_view view = {
+        .publisher = {.id = 1, .topic_id = 1, .options = options},
+        .next = FRESH,
+        .last_position = FRESH + 1};
+    struct attempt refused = {.class = ATTEMPT_HTTP_5XX, .status = 503};
+    struct supply supplies[] = {supply_at(FRESH, 0), supply_at(FRESH + 1, 0)};
+    supplies[0].key = supplies[1].key = 5;
+    struct pipeline *pipeline = pipeline_new(&view, 1);
+    struct pipeline_effects effects;
+    struct dispatch dispatch;
+    pipeline_step(pipeline, NOW_MS, &effects);
+    pipeline_fed(pipeline, 0, supplies, 2, NOW_MS);
+    pipeline_step(pipeline, NOW_MS, &effects);
+    assert_int_equal(effects.grant.open_count, 1);
+    options.ordering = ORDERING_KEY;
+    pipeline_update(pipeline, &options, NOW_MS);
+    pipeline_applied(pipeline, PIPELINE_GRANT, effects.grant_batch, 0, 1,
+                     NOW_MS);
+    pipeline_step(pipeline, NOW_MS, &effects);
+    assert_true(effects.read_view);
+    view.open = &open;
+    view.open_count = 1;
+    pipeline_viewed(pipeline, 0, &view, NOW_MS);
+    assert_true(pipeline_dispatch(pipeline, NOW_MS, &dispatch));
+    pipeline_answered(pipeline, dispatch.token, &refused, NOW_MS);
+    pipeline_step(pipeline, NOW_MS, &effects);
+    pipeline_applied(pipeline, PIPELINE_OUTCOMES, effects.outcome_batch, 0, 1,
+                     NOW_MS);
+    pipeline_fed(pipeline, 0, &supplies[1], 1, NOW_MS);
+    pipeline_step(pipeline, NOW_MS, &effects);
+    assert_int_equal(effects.grant.parked_count, 0);
+    assert_int_equal(effects.grant.open_count, 1);
+    letter_unref(supplies[0].letter);
+    letter_unref(supplies[1].letter);
+    pipeline_free(pipeline);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_refused_grant_beside_a_retry),
+        cmocka_unit_test(test_an_order_changes_under_a_grant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
