@@ -133,14 +133,18 @@ static void tell_takeover(struct world *world, uint64_t term, uint64_t index)
             publisher->open -= !track->open;
         }
     }
-    /* What was in doubt already may have stayed so, unread. */
-    if (fresh > 0 && chronicle->drained_term != 0 &&
+    /* What was in doubt already may have stayed so, unread. A leader whose
+     * first try to give leadership away failed begins anew in its term: what it
+     * had open then is in doubt, though its next try may have begun. */
+    bool own = term == chronicle->drained_term;
+    if (fresh > 0 && !own && chronicle->drained_term != 0 &&
         chronicle->takeover_term == chronicle->drained_term)
         oracle_violate(world,
                        "%lu positions are open after a handover that had "
                        "drained",
                        (unsigned long)fresh);
-    chronicle->drained_term = 0;
+    if (!own)
+        chronicle->drained_term = 0;
     chronicle->takeover_term = term;
     chronicle->takeover_index = index;
     world->result->totals.takeovers++;

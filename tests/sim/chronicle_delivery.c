@@ -64,7 +64,7 @@ static void check_dead(struct world *world, uint32_t id,
 }
 
 /* The backlog burns no attempts in an outage: of failures in a row that got no
- * answer at most five count. */
+ * answer at most five count. What is ambiguous is not tried again. */
 static void check_count(struct world *world, uint32_t id,
                         const struct outcome *outcome)
 {
@@ -80,7 +80,7 @@ static void check_count(struct world *world, uint32_t id,
         publisher->answered = false;
     } else if (answered || !breaker_is_outage(outcome->attempt.class)) {
         publisher->answered |= outcome->attempt.class != ATTEMPT_EXPIRED;
-    } else if (!outcome->uncounted &&
+    } else if (!outcome->uncounted && outcome->state != DELIVERY_AMBIGUOUS &&
                ++publisher->unanswered > BREAKER_FAILURES &&
                !publisher->answered) {
         oracle_violate(world, "publisher %u: %d attempts of an outage count",
