@@ -3,6 +3,7 @@
  * body, query. And h2o's own refusals are given our form. */
 #include "http/server_inside.h"
 
+#include "http/chunked.h"
 #include "http/forward.h"
 #include "http/framing.h"
 #include "http/identity.h"
@@ -174,6 +175,24 @@ static int on_request(h2o_handler_t *super, h2o_req_t *h2o)
     if (check_framing(request))
         dispatch(request);
     return 0;
+}
+
+/* ---- Bodies in chunks ---- */
+
+/* h2o calls its decoder by this name, as any function of a shared library is
+ * called: through the dynamic linker, which looks in the program first and so
+ * finds ours. */
+ssize_t phr_decode_chunked(struct chunked *chunked, char *bytes,
+                           size_t *length);
+
+/* What h2o holds one in: the size, two counters and a state. */
+static_assert(sizeof(struct chunked) == 2 * sizeof(size_t) &&
+                  offsetof(struct chunked, h2o_option) == sizeof(size_t),
+              "h2o holds our decoder in the memory of its own");
+
+ssize_t phr_decode_chunked(struct chunked *chunked, char *bytes, size_t *length)
+{
+    return chunked_decode(chunked, bytes, length);
 }
 
 /* ---- h2o's own refusals ---- */

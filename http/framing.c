@@ -40,6 +40,13 @@ static const char *look_at(struct slice line, struct counts *counts)
     return NULL;
 }
 
+static bool ends_with(struct slice line, const char *text)
+{
+    size_t length = strlen(text);
+    return line.length >= length &&
+           memcmp(line.data + line.length - length, text, length) == 0;
+}
+
 const char *framing_fault(struct slice raw)
 {
     struct counts counts = {0};
@@ -48,6 +55,7 @@ const char *framing_fault(struct slice raw)
     if (!next_line(&raw, &line) ||
         (line.length == 0 && !next_line(&raw, &line)))
         return "The request line is missing.";
+    bool old = ends_with(line, " HTTP/1.0");
     while (next_line(&raw, &line) && line.length > 0) {
         const char *fault = look_at(line, &counts);
         if (fault != NULL)
@@ -55,6 +63,8 @@ const char *framing_fault(struct slice raw)
     }
     if (counts.encodings > 0 && counts.lengths > 0)
         return "Transfer-Encoding and Content-Length are both given.";
+    if (counts.encodings > 0 && old)
+        return "HTTP/1.0 has no Transfer-Encoding.";
     if (counts.encodings > 1)
         return "Transfer-Encoding is given more than once.";
     if (counts.lengths > 1)

@@ -222,6 +222,76 @@ def test_chunked_body(victim, name):
     assert status_of(answer) == 201, answer[:300]
 
 
+def in_chunks(body, encoding=b"transfer-encoding: chunked\r\n", version=b"1.1"):
+    """A request whose body is sent as it stands, and a second one behind it."""
+    return (
+        b"POST /api/topics HTTP/%s\r\nhost: a\r\nconnection: keep-alive\r\n"
+        b"content-type: application/json\r\n%s\r\n%s" % (version, encoding, body)
+    ) + GOOD
+
+
+def assert_not_smuggled(answer):
+    assert status_of(answer) == 400, answer[:500]
+    assert answer.count(b"HTTP/1.1 ") == 1, "the connection went on"
+
+
+def test_chunks_with_extensions_and_trailers(victim, name):
+    body = b'{"name":"%s","origin_host":"example.com"}' % name.encode()
+    chunks = b'%x;a="b; c"\r\n%s\r\n0;last\r\nx: y\r\n\r\n' % (len(body), body)
+    answer = exchange(victim, in_chunks(chunks))
+    assert [int(each[:3]) for each in answer.split(b"HTTP/1.1 ")[1:]] == [201, 200]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"2g\r\n{}\r\n0\r\n\r\n",
+        b"0x2\r\n{}\r\n0\r\n\r\n",
+        b"-2\r\n{}\r\n0\r\n\r\n",
+        b"+2\r\n{}\r\n0\r\n\r\n",
+        b" 2\r\n{}\r\n0\r\n\r\n",
+        b"2 \r\n{}\r\n0\r\n\r\n",
+        b"00000000000000002\r\n{}\r\n0\r\n\r\n",
+        b"2\r\n{}0\r\n\r\n",
+        b"2\r\n{}\n0\r\n\r\n",
+        b"2\n{}\r\n0\r\n\r\n",
+        b"2;a\n{}\r\n0\r\n\r\n",
+        b"2;a\rb\r\n{}\r\n0\r\n\r\n",
+        b"2\r\n{}\r\n0\r\n\n",
+        b"2\r\n{}\r\n0\r\nx: y\n\r\n",
+    ],
+)
+def test_odd_chunks_are_refused(victim, body):
+    """What another reader may take for a chunk of another size."""
+    assert_not_smuggled(exchange(victim, in_chunks(body)))
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    [
+        b"transfer-encoding: xchunked\r\n",
+        b"transfer-encoding: chunked, identity\r\n",
+        b"transfer-encoding: gzip, chunked\r\n",
+        b"transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n",
+        b"transfer-encoding: chunked\r\ntransfer-encoding: identity\r\n",
+        b"transfer-encoding: identity\r\ntransfer-encoding: chunked\r\n",
+        b"transfer-encoding : chunked\r\n",
+        b"transfer-encoding:\x0bchunked\r\n",
+        b"transfer-encoding:\r\n chunked\r\n",
+        b"content-length: 12\r\ntransfer-encoding: chunked\r\n",
+        b"transfer-encoding: chunked\r\ncontent-length: 12\r\n",
+    ],
+)
+def test_odd_encodings_are_refused(victim, encoding):
+    chunks = b"2\r\n{}\r\n0\r\n\r\n"
+    assert_not_smuggled(exchange(victim, in_chunks(chunks, encoding)))
+
+
+def test_chunks_of_http_1_0_are_refused(victim):
+    chunks = b"2\r\n{}\r\n0\r\n\r\n"
+    assert_not_smuggled(exchange(victim, in_chunks(chunks, version=b"1.0")))
+
+
 def test_vanished_clients(victim, name):
     """Requests that are never read the answer of."""
     victim.topic(name)

@@ -90,6 +90,8 @@ static void test_framing(void **state)
         {"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n"
          "transfer-encoding: identity\r\n\r\n",
          false},
+        {"POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n", false},
+        {"POST / HTTP/1.0\r\ncontent-length: 1\r\n\r\n", true},
         {"POST / HTTP/1.1\r\nHost: a\r\nHOST: b\r\n\r\n", false},
         {"POST / HTTP/1.1\r\nx: a\r\n b\r\n\r\n", false},
         {"POST / HTTP/1.1\r\nx: a\r\n\tb\r\n\r\n", false},
