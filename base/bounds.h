@@ -74,6 +74,9 @@ enum {
     /* A reader gives up its snapshot after this many records, because an
      * old snapshot pins pages that the writer could use again. */
     BOUND_READ_RECORDS = 10000,
+    /* Deliveries of one message that are explained with it: each may look at
+     * BOUND_READ_RECORDS. */
+    BOUND_EXPLAINED = 20,
     /* A search gives up its snapshot, for the same reason, after this time; the
      * next page goes on. */
     BOUND_SEARCH_MS = 100,

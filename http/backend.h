@@ -159,15 +159,21 @@ struct backend_result {
     const struct backend_outcome *outcomes; /* `count` of them. */
     const struct topic *topics;
     const struct publisher_view *publishers;
-    const struct publisher_activity *activities; /* One per publisher. */
+    const struct publisher_activity *activities; /* One per publisher, or per
+                                                  * explanation. */
     const struct message_view *messages;
+    /* Of messages[0]: members on whose disks it is for certain; NULL: this node
+     * cannot tell. */
+    const uint32_t *replicas;
+    uint32_t replica_count;
     struct search_place next; /* Messages: `before` of the next page; id 0: the
                                * last. */
     bool cut;                 /* Messages: the search's budget was spent. */
     uint64_t searched_ms;     /* Messages: as in search.h. */
     bool incomplete;          /* A count that was given up before its end. */
-    const struct backend_explanation *explanation; /* activities[0]: ... and
-                                                    * what delivery knows. */
+    const struct backend_explanation *explanations; /* activities: ... and what
+                                                     * delivery knows. */
+    uint32_t explanation_count;
     const struct replay *replay;
     const struct token *tokens;
     struct slice secret; /* A new token. */
@@ -393,7 +399,8 @@ struct backend {
     /* Sends one test message now; attempt. ERR_BUSY. */
     void (*publisher_test)(void *context, uint64_t ticket, uint32_t id);
 
-    /* messages[0], id_space. ERR_NOT_FOUND. */
+    /* messages[0], id_space, replicas; explanations of its first
+     * BOUND_EXPLAINED deliveries, in their order. ERR_NOT_FOUND. */
     void (*message_get)(void *context, uint64_t ticket,
                         enum backend_consistency consistency, uint64_t id);
     /* messages[count], newest first; next, cut, searched_ms, id_space.
@@ -401,12 +408,13 @@ struct backend {
     void (*message_list)(void *context, uint64_t ticket,
                          enum backend_consistency consistency,
                          const struct backend_search *search);
-    /* explanation, activities[0]. ERR_NOT_FOUND. */
+    /* explanations[0]. ERR_NOT_FOUND. */
     void (*message_explain)(void *context, uint64_t ticket,
                             enum backend_consistency consistency, uint64_t id,
                             uint32_t publisher_id);
-    /* Sends it again, or never (at this publisher; 0: at all): messages[0], as
-     * it is afterwards. ERR_NOT_FOUND; ERR_CONFLICT with words. */
+    /* Sends it again, or never (at this publisher; 0: at all): what
+     * message_get gives, as it is afterwards. ERR_NOT_FOUND; ERR_CONFLICT with
+     * words. */
     void (*message_retry)(void *context, uint64_t ticket, uint64_t id,
                           uint32_t publisher_id);
     void (*message_discard)(void *context, uint64_t ticket, uint64_t id,

@@ -7,7 +7,7 @@ static void on_message(struct request *request,
                        const struct backend_result *result)
 {
     struct json_writer json = request_data_begin(request);
-    message_write(&json, &result->messages[0], result->id_space, MESSAGE_WHOLE);
+    message_write(&json, result, 0, MESSAGE_WHOLE);
     request_data_send(request, &json, 200);
 }
 

@@ -76,11 +76,21 @@ static void write_history(struct json_writer *json,
     json_write_end(json, ']');
 }
 
-static void write_delivery(struct json_writer *json,
-                           const struct delivery *delivery,
-                           enum message_depth depth)
+/* What makes the delivery of a whole message more than that of a list. */
+static void write_account(struct json_writer *json,
+                          const struct backend_result *result, uint32_t index)
 {
-    json_write_begin(json, '{');
+    write_history(json, &result->messages[0].deliveries[index]);
+    json_write_name(json, "explanation");
+    if (index < result->explanation_count)
+        explanation_write(json, result, index);
+    else
+        json_write_null(json);
+}
+
+static void write_delivery(struct json_writer *json,
+                           const struct delivery *delivery)
+{
     json_member_u64(json, "publisher", delivery->publisher_id);
     json_member_text(json, "target", delivery->target);
     json_member_string(json, "type", publisher_type_text(delivery->type));
@@ -91,9 +101,6 @@ static void write_delivery(struct json_writer *json,
     json_member_boolean(json, "maybe_duplicate", delivery->maybe_duplicate);
     json_member_u64_or_null(json, "replay", delivery->replay_id);
     delivery_write_last_error(json, delivery);
-    if (depth == MESSAGE_WHOLE)
-        write_history(json, delivery);
-    json_write_end(json, '}');
 }
 
 static void write_attributes(struct json_writer *json, struct slice encoded)
@@ -130,12 +137,28 @@ static void write_preview(struct json_writer *json, struct slice payload)
     json_member_text(json, "preview", slice_of(payload.data, length));
 }
 
-void message_write(struct json_writer *json, const struct message_view *view,
-                   uint64_t id_space, enum message_depth depth)
+static void write_replicas(struct json_writer *json,
+                           const struct backend_result *result)
 {
+    json_write_name(json, "replicated_to");
+    if (result->replicas == NULL) {
+        json_write_null(json);
+        return;
+    }
+    json_write_begin(json, '[');
+    for (uint32_t i = 0; i < result->replica_count; i++)
+        json_write_number(json, result->replicas[i]);
+    json_write_end(json, ']');
+}
+
+void message_write(struct json_writer *json,
+                   const struct backend_result *result, uint32_t index,
+                   enum message_depth depth)
+{
+    const struct message_view *view = &result->messages[index];
     const struct message *message = &view->message;
     char public_id[PUBLIC_ID_SIZE];
-    public_id_format(public_id, id_space, message->id);
+    public_id_format(public_id, result->id_space, message->id);
     json_write_begin(json, '{');
     json_member_u64(json, "id", message->id);
     json_member_text(json, "public_id", slice_of(public_id, PUBLIC_ID_LENGTH));
@@ -151,12 +174,19 @@ void message_write(struct json_writer *json, const struct message_view *view,
     }
     json_member_u64(json, "size", message->payload.length);
     json_member_time(json, "received_at", message->received_ms);
+    if (depth == MESSAGE_WHOLE)
+        write_replicas(json, result);
     json_member_time(json, "schedule_at", message->schedule_ms);
     json_member_string(json, "state", state_of(view));
     json_write_name(json, "deliveries");
     json_write_begin(json, '[');
-    for (uint32_t i = 0; i < view->delivery_count; i++)
-        write_delivery(json, &view->deliveries[i], depth);
+    for (uint32_t i = 0; i < view->delivery_count; i++) {
+        json_write_begin(json, '{');
+        write_delivery(json, &view->deliveries[i]);
+        if (depth == MESSAGE_WHOLE)
+            write_account(json, result, i);
+        json_write_end(json, '}');
+    }
     json_write_end(json, ']');
     json_write_end(json, '}');
 }

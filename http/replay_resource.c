@@ -55,8 +55,7 @@ static void on_tried(struct request *request,
     json_write_name(&json, "sample");
     json_write_begin(&json, '[');
     for (uint32_t i = 0; i < result->count; i++)
-        message_write(&json, &result->messages[i], result->id_space,
-                      MESSAGE_LISTED);
+        message_write(&json, result, i, MESSAGE_LISTED);
     json_write_end(&json, ']');
     json_write_end(&json, '}');
     request_data_send(request, &json, 200);

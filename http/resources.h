@@ -88,13 +88,17 @@ void publish_write_ids(struct json_writer *json, uint64_t id_space,
                        uint64_t id);
 /* The request's traceparent, for all that it publishes; empty: none. */
 struct slice publish_trace(struct request *request);
-/* message_write.c */
+/* explanation_write.c: explanations[index], one object. */
+void explanation_write(struct json_writer *json,
+                       const struct backend_result *result, uint32_t index);
+/* message_write.c: messages[index], one object. */
 enum message_depth {
-    MESSAGE_WHOLE,
-    MESSAGE_LISTED, /* A preview, and deliveries without history. */
+    MESSAGE_WHOLE,  /* The only one, with what explains its deliveries. */
+    MESSAGE_LISTED, /* A preview; deliveries without history and explanation. */
 };
-void message_write(struct json_writer *json, const struct message_view *view,
-                   uint64_t id_space, enum message_depth depth);
+void message_write(struct json_writer *json,
+                   const struct backend_result *result, uint32_t index,
+                   enum message_depth depth);
 void attempt_write(struct json_writer *json, const struct attempt *attempt);
 /* The shape `last_error` of publishers and deliveries. */
 /* Why it failed, in one clause: class, status and what is kept of the answer,

@@ -210,8 +210,7 @@ static void on_list(struct request *request,
     json_write_begin(&json, '[');
     for (uint32_t i = 0; i < result->count; i++)
         if (identity_reaches(request, result->messages[i].topic))
-            message_write(&json, &result->messages[i], result->id_space,
-                          MESSAGE_LISTED);
+            message_write(&json, result, i, MESSAGE_LISTED);
     json_write_end(&json, ']');
     search_cursor_format(cursor, result->next, search_hash(request));
     json_member_string(&json, "next_cursor",

@@ -4,21 +4,121 @@
 
 #include "base/clock.h"
 
+/* ---- Explanations ---- */
+
+/* Which clause did not match; none, when the filter is another one now. */
+static void explain_filter(const struct explain *facts,
+                           struct filter_verdict *verdict)
+{
+    struct filter *filter = NULL;
+    struct filter_error fault;
+    struct slice text = facts->publisher.publisher.options.filter;
+    if (text.length == 0 || filter_compile(text, &filter, &fault) != 0)
+        return;
+    filter_explain(filter, facts->message.attributes, facts->message.payload,
+                   verdict);
+    filter_unref(filter);
+}
+
+static void explanation_complete(struct backend_explanation *explanation,
+                                 uint64_t now_ms)
+{
+    explanation->now_ms = now_ms;
+    if (explanation->facts.reason == REASON_FILTERED)
+        explain_filter(&explanation->facts, &explanation->verdict);
+}
+
+/* Room for so many, as the read's result. */
+static struct backend_explanation *explanations_of(struct service_read *read,
+                                                   uint32_t count)
+{
+    struct backend_explanation *explanations =
+        arena_take(&read->job.arena, count * sizeof *explanations);
+    memset(explanations, 0, count * sizeof *explanations);
+    read->result.explanations = explanations;
+    read->result.explanation_count = count;
+    return explanations;
+}
+
+/* ---- One ---- */
+
 static int run_message(struct service_read *read, struct view *view,
                        struct error *error)
 {
-    struct message_view *message =
-        arena_take(&read->job.arena, sizeof *message);
+    struct arena *arena = &read->job.arena;
+    struct message_view *message = arena_take(arena, sizeof *message);
     read->result.count = 1;
     read->result.messages = message;
-    return query_message(view, read->id, &read->job.arena, message, error);
+    int rc = query_message(view, read->id, arena, message, error);
+    if (rc != 0)
+        return rc;
+    uint32_t count = message->delivery_count < BOUND_EXPLAINED
+                         ? message->delivery_count
+                         : BOUND_EXPLAINED;
+    struct backend_explanation *explanations = explanations_of(read, count);
+    for (uint32_t i = 0; rc == 0 && i < count; i++) {
+        rc = query_explain_message(
+            view, message, message->deliveries[i].publisher_id, read->now_ms,
+            arena, &explanations[i].facts, error);
+        if (rc == 0)
+            explanation_complete(&explanations[i], read->now_ms);
+    }
+    return rc;
+}
+
+/* A member that holds all that this answer saw holds the message; one that lags
+ * behind may, too. Only the leader knows how far the others are. */
+static bool fill_replicas(struct service_read *read)
+{
+    struct cluster *cluster = read->service->parts.cluster;
+    struct backend_result *result = &read->result;
+    struct cluster_member members[BACKEND_MEMBERS_MAX];
+    if (result->code != 0 || read->consistency == BACKEND_LOCAL ||
+        !cluster_status(cluster).leading)
+        return false;
+    uint32_t *replicas =
+        arena_take(&read->job.arena, BACKEND_MEMBERS_MAX * sizeof *replicas);
+    unsigned count = cluster_members(cluster, members, BACKEND_MEMBERS_MAX);
+    for (unsigned i = 0; i < count; i++)
+        if (members[i].match_index >= result->applied_index)
+            replicas[result->replica_count++] = members[i].node_id;
+    result->replicas = replicas;
+    return false;
+}
+
+static struct service_read *message_read_new(struct service *service,
+                                             uint64_t ticket, uint64_t id)
+{
+    struct service_read *read = service_read_new(service, ticket, run_message);
+    read->then = fill_replicas;
+    read->id = id;
+    return read;
 }
 
 void service_message_get(void *context, uint64_t ticket,
                          enum backend_consistency consistency, uint64_t id)
 {
-    struct service_read *read = service_read_new(context, ticket, run_message);
+    service_read_submit(message_read_new(context, ticket, id), consistency);
+}
+
+static int run_explain(struct service_read *read, struct view *view,
+                       struct error *error)
+{
+    struct backend_explanation *explanation = explanations_of(read, 1);
+    int rc = query_explain(view, read->id, read->publisher_id, read->now_ms,
+                           &read->job.arena, &explanation->facts, error);
+    if (rc == 0)
+        explanation_complete(explanation, read->now_ms);
+    return rc;
+}
+
+void service_message_explain(void *context, uint64_t ticket,
+                             enum backend_consistency consistency, uint64_t id,
+                             uint32_t publisher_id)
+{
+    struct service_read *read = service_read_new(context, ticket, run_explain);
     read->id = id;
+    read->publisher_id = publisher_id;
     service_read_submit(read, consistency);
 }
 
@@ -94,47 +194,6 @@ void service_message_list(void *context, uint64_t ticket,
     service_read_submit(read, consistency);
 }
 
-/* ---- Explanations ---- */
-
-/* Which clause did not match; none, when the filter is another one now. */
-static void explain_filter(const struct explain *facts,
-                           struct filter_verdict *verdict)
-{
-    struct filter *filter = NULL;
-    struct filter_error fault;
-    struct slice text = facts->publisher.publisher.options.filter;
-    if (text.length == 0 || filter_compile(text, &filter, &fault) != 0)
-        return;
-    filter_explain(filter, facts->message.attributes, facts->message.payload,
-                   verdict);
-    filter_unref(filter);
-}
-
-static int run_explain(struct service_read *read, struct view *view,
-                       struct error *error)
-{
-    struct backend_explanation *explanation =
-        arena_take(&read->job.arena, sizeof *explanation);
-    memset(explanation, 0, sizeof *explanation);
-    explanation->now_ms = read->now_ms;
-    int rc = query_explain(view, read->id, read->publisher_id, read->now_ms,
-                           &read->job.arena, &explanation->facts, error);
-    if (rc == 0 && explanation->facts.reason == REASON_FILTERED)
-        explain_filter(&explanation->facts, &explanation->verdict);
-    read->result.explanation = explanation;
-    return rc;
-}
-
-void service_message_explain(void *context, uint64_t ticket,
-                             enum backend_consistency consistency, uint64_t id,
-                             uint32_t publisher_id)
-{
-    struct service_read *read = service_read_new(context, ticket, run_explain);
-    read->id = id;
-    read->publisher_id = publisher_id;
-    service_read_submit(read, consistency);
-}
-
 /* ---- Decisions ---- */
 
 static const char *conflict_text(enum command_type type, int code)
@@ -165,9 +224,7 @@ static void decided(struct service *service, enum command_type type,
     }
     if (service_failed(service, ticket, code, result, NULL))
         return;
-    struct service_read *read = service_read_new(service, ticket, run_message);
-    read->id = result->id;
-    service_read_behind(read, index);
+    service_read_behind(message_read_new(service, ticket, result->id), index);
 }
 
 static void on_retried(void *context, uint64_t ticket, int code, uint64_t index,

@@ -62,15 +62,16 @@ static int run(struct read_job *job, struct view *view, struct error *error)
 static void fill_activities(struct service_read *read)
 {
     struct backend_result *result = &read->result;
-    bool one = result->explanation != NULL;
-    uint32_t count = one ? 1 : result->count;
-    if (result->publishers == NULL && !one)
+    bool told = result->publishers != NULL;
+    uint32_t count = told ? result->count : result->explanation_count;
+    if (count == 0)
         return;
     struct publisher_activity *activities =
         arena_take(&read->job.arena, count * sizeof *activities);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t id =
-            one ? read->publisher_id : result->publishers[i].publisher.id;
+            told ? result->publishers[i].publisher.id
+                 : result->explanations[i].facts.publisher.publisher.id;
         activities[i] = read->consistency == BACKEND_LOCAL
                             ? (struct publisher_activity){.known = false}
                             : service_activity(read->service, id);

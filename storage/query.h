@@ -135,6 +135,11 @@ struct explain {
 int query_explain(struct view *view, uint64_t message_id, uint32_t publisher_id,
                   uint64_t now_ms, struct arena *arena, struct explain *ret,
                   struct error *error);
+/* The same of a message that this view gave; *ret borrows from it. */
+int query_explain_message(struct view *view, const struct message_view *message,
+                          uint32_t publisher_id, uint64_t now_ms,
+                          struct arena *arena, struct explain *ret,
+                          struct error *error);
 
 /* ---- Replays ---- */
 

@@ -315,9 +315,10 @@ static int explain_state(const struct inquiry *inquiry, struct error *error)
     return is_settled(explain) ? 0 : explain_waiting(inquiry, error);
 }
 
-int query_explain(struct view *view, uint64_t message_id, uint32_t publisher_id,
-                  uint64_t now_ms, struct arena *arena, struct explain *ret,
-                  struct error *error)
+int query_explain_message(struct view *view, const struct message_view *message,
+                          uint32_t publisher_id, uint64_t now_ms,
+                          struct arena *arena, struct explain *ret,
+                          struct error *error)
 {
     struct hot hot = {0};
     struct inquiry inquiry = {.view = view,
@@ -325,13 +326,9 @@ int query_explain(struct view *view, uint64_t message_id, uint32_t publisher_id,
                               .arena = arena,
                               .now_ms = now_ms,
                               .explain = ret};
-    *ret = (struct explain){0};
-    int rc = view_message(view, message_id, arena, &ret->message, error);
-    if (rc == ERR_NOT_FOUND)
-        return error_set(error, rc, "message %llu: %s",
-                         (unsigned long long)message_id, error_text(rc));
-    if (rc == 0)
-        rc = query_publisher(view, publisher_id, arena, &ret->publisher, error);
+    *ret = (struct explain){.message = message->message,
+                            .position = message->position};
+    int rc = query_publisher(view, publisher_id, arena, &ret->publisher, error);
     if (rc != 0)
         return rc;
     const struct publisher *publisher = &ret->publisher.publisher;
@@ -344,11 +341,26 @@ int query_explain(struct view *view, uint64_t message_id, uint32_t publisher_id,
                                       .target = publisher->options.target,
                                       .type = publisher->options.type,
                                       .state = DELIVERY_PENDING};
-    rc = position_of(&view->transaction, &ret->message, &ret->position, error);
-    if (rc == 0)
-        rc = view_hot(view, publisher_id, &hot, error);
+    rc = view_hot(view, publisher_id, &hot, error);
     if (rc == 0)
         rc = explain_state(&inquiry, error);
     hot_close(&hot);
     return rc;
+}
+
+int query_explain(struct view *view, uint64_t message_id, uint32_t publisher_id,
+                  uint64_t now_ms, struct arena *arena, struct explain *ret,
+                  struct error *error)
+{
+    struct message_view message = {0};
+    int rc = view_message(view, message_id, arena, &message.message, error);
+    if (rc == ERR_NOT_FOUND)
+        return error_set(error, rc, "message %llu: %s",
+                         (unsigned long long)message_id, error_text(rc));
+    if (rc == 0)
+        rc = position_of(&view->transaction, &message.message,
+                         &message.position, error);
+    return rc == 0 ? query_explain_message(view, &message, publisher_id, now_ms,
+                                           arena, ret, error)
+                   : rc;
 }

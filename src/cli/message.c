@@ -71,6 +71,31 @@ static const struct grid_column attempt_columns[] = {
     {NULL, NULL, CELL_TEXT, 0},
 };
 
+/* As one line; on a terminal, as lines that fit. */
+static void print_text(const json_t *text)
+{
+    size_t columns = terminal_is_output() ? terminal_columns() : SIZE_MAX;
+    struct encoder visible = {0};
+    cell_add(&visible, CELL_TEXT, text);
+    struct slice rest = encoder_slice(&visible);
+    while (rest.length > 0) {
+        struct slice line = visible_line(&rest, columns);
+        printf("%.*s\n", (int)line.length, (const char *)line.data);
+    }
+    encoder_close(&visible);
+}
+
+static void show_delivery(const json_t *delivery)
+{
+    const json_t *explanation = json_object_get(delivery, "explanation");
+    const json_t *history = json_object_get(delivery, "history");
+    printf("\npublisher %lld\n", json_count_of(delivery, "publisher"));
+    if (json_is_object(explanation))
+        print_text(json_object_get(explanation, "text"));
+    if (json_array_size(history) > 0)
+        grid_print(attempt_columns, history);
+}
+
 static void show_deliveries(const json_t *deliveries)
 {
     size_t i;
@@ -79,14 +104,7 @@ static void show_deliveries(const json_t *deliveries)
         return;
     putchar('\n');
     grid_print(delivery_columns, deliveries);
-    json_array_foreach(deliveries, i, delivery)
-    {
-        const json_t *history = json_object_get(delivery, "history");
-        if (json_array_size(history) == 0)
-            continue;
-        printf("\npublisher %lld\n", json_count_of(delivery, "publisher"));
-        grid_print(attempt_columns, history);
-    }
+    json_array_foreach(deliveries, i, delivery) show_delivery(delivery);
 }
 
 static void show_message(struct slice body)
@@ -201,12 +219,10 @@ static void show_explanation(const struct invocation *invocation,
                              const json_t *data)
 {
     static const char *const apart[] = {"text", NULL};
-    struct encoder text = {0};
     (void)invocation;
-    cell_add(&text, CELL_TEXT, json_object_get(data, "text"));
-    printf("%s\n\n", encoder_text(&text));
+    print_text(json_object_get(data, "text"));
+    putchar('\n');
     sheet_print(data, apart);
-    encoder_close(&text);
 }
 
 static int explain(struct invocation *invocation)

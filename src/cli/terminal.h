@@ -44,5 +44,8 @@ void visible_json(struct encoder *out, struct slice json);
 size_t visible_columns(struct slice text);
 /* The longest beginning of visible text that takes at most so many columns. */
 struct slice visible_cut(struct slice text, size_t columns);
+/* Takes the next line of that many columns off visible text: up to a space,
+ * which is dropped, where there is one; at least a character. */
+struct slice visible_line(struct slice *text, size_t columns);
 
 #endif

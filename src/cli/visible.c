@@ -113,6 +113,26 @@ struct slice visible_cut(struct slice text, size_t columns)
     return slice_of(text.data, at);
 }
 
+struct slice visible_line(struct slice *text, size_t columns)
+{
+    struct slice line = visible_cut(*text, columns);
+    size_t taken = line.length;
+    if (line.length < text->length) {
+        size_t end = line.length;
+        while (end > 0 && text->data[end] != ' ')
+            end--;
+        if (end > 0) {
+            line.length = end;
+            taken = end + 1;
+        } else if (taken == 0) {
+            first_columns(*text, &taken);
+            line.length = taken;
+        }
+    }
+    *text = slice_of(text->data + taken, text->length - taken);
+    return line;
+}
+
 size_t visible_columns(struct slice text)
 {
     size_t columns = 0;

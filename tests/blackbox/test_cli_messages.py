@@ -88,6 +88,7 @@ def test_message_shows_all_that_is_known(dead):
     shown = good(run("message", "show", 1))
     for word in ("orders", "kind", "k0", '{"n": 0}', "dead", "http_4xx", "400"):
         assert word in shown, shown
+    assert node.message(1)["deliveries"][0]["explanation"]["text"] in shown
     assert json.loads(good(run("message", "show", 1, "--json"))) == {"data": node.message(1)}
     public_id = node.message(1)["public_id"]
     assert good(run("message", "show", public_id)) == shown
@@ -252,7 +253,7 @@ def test_messages_fit_the_terminal(dead, columns):
     node, publisher, _ = dead
     node.publish("\u4e16\u754c" * 100)
     for arguments in (
-        ["search"], ["message", "show", "1"], ["message", "show", "1"],
+        ["search"], ["message", "show", "1"], ["explain", "1", "-p", str(publisher)],
         ["replay", "start", str(publisher), "--dry-run"],
     ):
         code, text = run_on_terminal(*arguments, f"--url={node.url}", columns=columns)

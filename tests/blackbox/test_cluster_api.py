@@ -77,8 +77,23 @@ def test_every_node_tells_the_same_cluster(calm, name):
         assert member["state"] == ("leader" if node is leader else "follower")
 
 
+def wait_replicated(node, message, members):
+    """Each answer names a majority, in the end these."""
+
+    def told():
+        ids = node.message(message)["replicated_to"]
+        assert len(ids) >= 2 and ids == sorted(set(ids)), ids
+        return set(ids) == members
+
+    wait_until(told, f"message {message} is at {members}")
+
+
 def test_every_node_tells_who_is_away(cluster):
     [away, other] = cluster.followers()
+    members = {cluster.id_of(node) for node in cluster.nodes}
+    other.topic()
+    message = other.publish(1)["id"]
+    wait_replicated(other, message, members)
     away.kill()
     for node in cluster.up():
         wait_until(
@@ -90,8 +105,11 @@ def test_every_node_tells_who_is_away(cluster):
             == ["unreachable"],
             "the one that was killed is unreachable",
         )
+    message = other.publish(2)["id"]
+    wait_replicated(other, message, members - {cluster.id_of(away)})
     away.start()
     cluster.wait_agreement()
+    wait_replicated(away, message, members)
     assert cluster.told_by(other)["leader"] == cluster.told_by(away)["leader"]
 
 

@@ -40,11 +40,12 @@ def test_dead_letter_is_redriven(node, receiver):
 def test_redrive_survives_kill(node, receiver):
     node.topic()
     publisher, message = dead_letter(node, receiver)
-    receiver.down()
+    node.post(f"/api/publishers/{publisher}/pause")
     assert node.post(f"/api/messages/{message}/retry").status == 200
     node.kill()
-    receiver.up()
     node.start()
+    assert node.message(message)["state"] == "retrying"
+    node.post(f"/api/publishers/{publisher}/resume")
     node.wait_state(message, "delivered")
 
 

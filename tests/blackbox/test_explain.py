@@ -17,11 +17,27 @@ def explain(node, message, publisher):
     return told
 
 
+def explained_within(node, message, publisher):
+    """The same, as the message itself tells it."""
+    [told] = [
+        delivery["explanation"]
+        for delivery in node.message(message)["deliveries"]
+        if delivery["publisher"] == publisher
+    ]
+    return told
+
+
 def wait_reason(node, message, publisher, reason):
-    return wait_until(
-        lambda: (told := explain(node, message, publisher))["reason"] == reason and told,
-        f"message {message} is explained as {reason}",
-    )
+    def wait(ask):
+        return wait_until(
+            lambda: (told := ask(node, message, publisher))["reason"] == reason and told,
+            f"message {message} is explained as {reason}",
+        )
+
+    told, within = wait(explain), wait(explained_within)
+    assert within.keys() == told.keys()
+    assert within["details"].keys() == told["details"].keys()
+    return told
 
 
 def test_delivered(node, receiver):
@@ -33,7 +49,20 @@ def test_delivered(node, receiver):
     by_public = node.get(
         f"/api/messages/{made['public_id']}/explain?publisher={publisher}"
     ).json()["data"]
-    assert by_public == told
+    assert by_public == told == explained_within(node, made["id"], publisher)
+
+
+def test_only_the_first_deliveries_are_explained_within(shared, name):
+    shared.topic(name)
+    for path in range(21):
+        shared.publisher(f"http://127.0.0.1:9/{path}", name, active=False)
+    deliveries = shared.message(shared.publish(1, name)["id"])["deliveries"]
+    told = [delivery["explanation"] for delivery in deliveries]
+    assert [each["reason"] for each in told[:20]] == ["paused"] * 20
+    assert [each["publisher"] for each in told[:20]] == [
+        delivery["publisher"] for delivery in deliveries[:20]
+    ]
+    assert told[20] is None
 
 
 def test_filtered_names_the_clause(node, receiver):
@@ -48,7 +77,7 @@ def test_paused(node, receiver):
     node.topic()
     publisher = node.publisher(receiver.url)["id"]
     node.post(f"/api/publishers/{publisher}/pause", {"reason": "holiday"})
-    told = explain(node, node.publish(1)["id"], publisher)
+    told = wait_reason(node, node.publish(1)["id"], publisher, "paused")
     assert told["reason"] == "paused" and told["state"] == "pending"
     assert "holiday" in told["text"] and told["details"]["pause_reason"] == "holiday"
     assert told["since"] == node.publisher_state(publisher)["state_since"]
@@ -164,4 +193,7 @@ def test_local_answer(shared, name):
     path = f"/api/messages/{message}/explain?publisher={publisher}&consistency=local"
     answer = wait_until(lambda: (a := shared.get(path)).status == 200 and a, "it is there")
     assert answer.json()["data"]["reason"] == "paused"
+    whole = shared.get(f"/api/messages/{message}?consistency=local").json()["data"]
+    assert whole["replicated_to"] is None
+    assert whole["deliveries"][0]["explanation"]["reason"] == "paused"
     assert int(answer.headers["postoffice-applied-index"]) > 0

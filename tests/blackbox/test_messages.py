@@ -28,6 +28,7 @@ def test_publish_and_read(shared, name):
         assert message["schedule_at"] is None
         assert message["state"] == "stored"
         assert message["deliveries"] == []
+        assert message["replicated_to"] == [1]
         assert re.fullmatch(
             r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", message["received_at"]
         )

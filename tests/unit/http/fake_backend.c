@@ -300,7 +300,12 @@ static void on_publisher_pause(void *context, uint64_t ticket, uint32_t id,
 static void on_message_get(void *context, uint64_t ticket,
                            enum backend_consistency consistency, uint64_t id)
 {
+    static const uint32_t replicas[] = {1, 3};
     static struct delivery deliveries[2];
+    static struct backend_explanation explanation = {
+        .facts = {.reason = REASON_DELIVERED,
+                  .delivery = {.state = DELIVERY_DELIVERED, .attempts = 1},
+                  .publisher = {.publisher = {.id = 1}}}};
     static struct message_view view;
     static struct encoder attributes;
     note_consistency(context, consistency);
@@ -333,8 +338,15 @@ static void on_message_get(void *context, uint64_t ticket,
         .topic = slice_text("orders"),
         .deliveries = deliveries,
         .delivery_count = 2};
+    explanation.facts.message.id = id;
     answer(context, ticket,
-           (struct backend_result){.messages = &view, .count = 1});
+           (struct backend_result){.messages = &view,
+                                   .count = 1,
+                                   .replicas = replicas,
+                                   .replica_count = 2,
+                                   .explanations = &explanation,
+                                   .explanation_count = 1,
+                                   .activities = &activity});
 }
 
 static void on_message_list(void *context, uint64_t ticket,
@@ -387,7 +399,8 @@ static void on_message_explain(void *context, uint64_t ticket,
     NOTE(fake, "explain %llu %u\n", (unsigned long long)id, publisher_id);
     explanation = fake->explanation;
     answer(context, ticket,
-           (struct backend_result){.explanation = &explanation,
+           (struct backend_result){.explanations = &explanation,
+                                   .explanation_count = 1,
                                    .activities = &activity});
 }
 

@@ -585,6 +585,12 @@ static void test_messages(void **state)
     assert_non_null(strstr(last, "\"last_error\":{\"at\":\"2023-11-14T22:13:"
                                  "20.003Z\",\"status\":null,\"class\":"
                                  "\"connect\",\"text\":\"refused\"}"));
+    assert_non_null(strstr(last, "\"replicated_to\":[1,3],"));
+    assert_non_null(strstr(
+        last, "\"history\":[],\"explanation\":{\"message\":42,\"publisher\":1,"
+              "\"state\":\"delivered\",\"reason\":\"delivered\","));
+    assert_non_null(strstr(last, "\"response\":\"refused\"}],"
+                                 "\"explanation\":null}]"));
     char public_id[PUBLIC_ID_SIZE], path[64];
     public_id_format(public_id, 0x1122334455667788u, 43);
     snprintf(path, sizeof path, "/api/messages/%s", public_id);
