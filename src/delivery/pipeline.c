@@ -174,6 +174,7 @@ void pipeline_decided(struct pipeline *pipeline, uint64_t now_ms)
 {
     hand_empty(&pipeline->due);
     pipeline_due_at(pipeline, now_ms);
+    pipeline->ask_again = pipeline->asking_due;
     pipeline->reload = pipeline->intending;
     pipeline->distrust_upto = pipeline->last_position;
     read_again(pipeline);
@@ -263,6 +264,10 @@ void pipeline_due(struct pipeline *pipeline, int code,
                   uint64_t next_due_ms, uint64_t now_ms)
 {
     pipeline->asking_due = false;
+    if (pipeline->ask_again) {
+        pipeline->ask_again = false;
+        return; /* Its time is noted already. */
+    }
     if (code != 0) {
         pipeline_due_at(pipeline, now_ms + REPEAT_MS);
         hold(pipeline, now_ms);

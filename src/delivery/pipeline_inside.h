@@ -80,6 +80,7 @@ struct pipeline {
     bool loading;
     bool load_again; /* What is being read is too old. */
     bool asking_due;
+    bool ask_again; /* What is being read as due is too old. */
     bool granting;
     bool intending;
     bool reload; /* What becomes open by it may have another budget now. */

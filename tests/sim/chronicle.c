@@ -143,8 +143,7 @@ static void tell_takeover(struct world *world, uint64_t term, uint64_t index)
                        "%lu positions are open after a handover that had "
                        "drained",
                        (unsigned long)fresh);
-    if (!own)
-        chronicle->drained_term = 0;
+    chronicle->drained_term = 0;
     chronicle->takeover_term = term;
     chronicle->takeover_index = index;
     world->result->totals.takeovers++;

@@ -62,6 +62,28 @@ static void test_a_refused_grant_beside_a_retry(void **state)
     pipeline_free(pipeline);
 }
 
+/* A person gives a retry new attempts while it is being read: what was read
+ * does not know of them. */
+static void test_a_redrive_meets_a_read(void **state)
+{
+    (void)state;
+    struct pipeline *pipeline = pipeline_with_a_retry();
+    struct pipeline_effects effects;
+    struct supply old = supply_at(RETRY, 8);
+    pipeline_step(pipeline, NOW_MS, &effects);
+    assert_true(effects.read_due);
+    pipeline_decided(pipeline, NOW_MS);
+    pipeline_due(pipeline, 0, &old, 1, 0, NOW_MS);
+    pipeline_step(pipeline, NOW_MS, &effects);
+    assert_int_equal(effects.intent_count, 0);
+    assert_true(effects.read_due);
+    pipeline_due(pipeline, 0, &old, 1, 0, NOW_MS);
+    pipeline_step(pipeline, NOW_MS, &effects);
+    assert_int_equal(effects.intent_count, 1);
+    letter_unref(old.letter);
+    pipeline_free(pipeline);
+}
+
 /* A grant is proposed under ORDERING_STRICT and applied under ORDERING_KEY: no
  * key is held by what then fails, as the store has it. */
 static void test_an_order_changes_under_a_grant(void **state)
@@ -113,6 +135,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_refused_grant_beside_a_retry),
+        cmocka_unit_test(test_a_redrive_meets_a_read),
         cmocka_unit_test(test_an_order_changes_under_a_grant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
