@@ -16,6 +16,7 @@ static void write_publisher(struct json_writer *json,
     publisher_options_write(json, &publisher->options, false);
     json_member_boolean(json, "active", !publisher->paused);
     json_member_text_or_null(json, "state_reason", publisher->pause_reason);
+    json_member_text_or_null(json, "paused_by", publisher->paused_by);
     json_member_u64(json, "backlog", picture->backlog);
     json_member_time(json, "created_at", publisher->created_ms);
     json_member_time(json, "updated_at", publisher->updated_ms);

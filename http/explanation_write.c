@@ -62,6 +62,9 @@ static void say_paused(struct encoder *out, const struct account *account)
 {
     const struct publisher *publisher = &account->facts->publisher.publisher;
     encoder_print(out, "The publisher is paused");
+    if (publisher->paused_by.length > 0)
+        encoder_print(out, " by %.*s", (int)publisher->paused_by.length,
+                      (const char *)publisher->paused_by.data);
     if (publisher->pause_reason.length > 0)
         encoder_print(out, " (%.*s)", (int)publisher->pause_reason.length,
                       (const char *)publisher->pause_reason.data);
@@ -225,9 +228,11 @@ static void write_details(struct json_writer *json,
     if (account->reason == REASON_FILTERED)
         json_member_text_or_null(
             json, "clause", slice_text(account->explanation->verdict.clause));
-    if (account->reason == REASON_PAUSED)
-        json_member_text_or_null(json, "pause_reason",
-                                 facts->publisher.publisher.pause_reason);
+    if (account->reason == REASON_PAUSED) {
+        const struct publisher *publisher = &facts->publisher.publisher;
+        json_member_text_or_null(json, "pause_reason", publisher->pause_reason);
+        json_member_text_or_null(json, "paused_by", publisher->paused_by);
+    }
     if (account->reason == REASON_CIRCUIT_OPEN) {
         const struct circuit *circuit = &facts->publisher.circuit;
         json_member_u64(json, "failures", circuit->failures);

@@ -76,6 +76,7 @@ static void write_state(struct json_writer *json,
     json_member_string(json, "state", standing.state);
     json_member_text_or_null(json, "state_reason", encoder_slice(&reason));
     json_member_time(json, "state_since", standing.since_ms);
+    json_member_text_or_null(json, "paused_by", view->publisher.paused_by);
     json_member_time(json, "next_attempt_at", standing.next_ms);
     encoder_close(&reason);
 }

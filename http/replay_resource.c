@@ -23,6 +23,7 @@ void replay_write(struct json_writer *json, const struct replay *replay)
     json_member_u64(json, "done", replay->done);
     json_member_time(json, "started_at", replay->started_ms);
     json_member_time(json, "ended_at", replay->ended_ms);
+    json_member_text_or_null(json, "asked_by", replay->asked_by);
     json_write_end(json, '}');
 }
 

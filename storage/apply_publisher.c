@@ -62,8 +62,9 @@ static int publisher_insert(struct store *store,
 
 static int create(struct store *store,
                   const struct command_publisher_create *create,
-                  struct topic_state *topic, struct key triple, uint32_t actor,
-                  struct command_result *result, struct error *error)
+                  struct topic_state *topic, struct key triple,
+                  struct slice who, struct command_result *result,
+                  struct error *error)
 {
     struct publisher_row row = {
         .topic_id = topic->id,
@@ -72,7 +73,7 @@ static int create(struct store *store,
         .paused = create->paused,
         .pause_reason = slice_text(create->paused ? "created inactive" : ""),
         .paused_ms = create->paused ? store->global.clock_ms : 0,
-        .paused_by = create->paused ? actor : 0,
+        .paused_by = create->paused ? who : slice_of(NULL, 0),
         .options = create->options,
     };
     struct publisher_state *publisher =
@@ -115,7 +116,7 @@ int apply_publisher_create(struct store *store, const struct command *command,
         result->code = ERR_EXISTS;
         return 0;
     }
-    return create(store, &decoded, topic, triple, command->actor, result,
+    return create(store, &decoded, topic, triple, command->author.who, result,
                   error);
 }
 
@@ -151,7 +152,7 @@ static int row_put(struct store *store, uint32_t id,
 
 /* Since when it pauses stays when only the reason changes. */
 static void row_pause(struct publisher_row *row,
-                      const struct command_pause *pause, uint32_t actor,
+                      const struct command_pause *pause, struct slice who,
                       uint64_t now_ms)
 {
     if (!pause->paused)
@@ -159,7 +160,7 @@ static void row_pause(struct publisher_row *row,
     else if (!row->paused)
         row->paused_ms = now_ms;
     row->paused = pause->paused;
-    row->paused_by = pause->paused ? actor : 0;
+    row->paused_by = pause->paused ? who : slice_of(NULL, 0);
     row->pause_reason = pause->paused ? pause->reason : slice_of(NULL, 0);
 }
 
@@ -182,7 +183,7 @@ int apply_publisher_pause(struct store *store, const struct command *command,
         return rc;
     result->id = publisher->id;
     publisher->paused = pause.paused;
-    row_pause(&row, &pause, command->actor, store->global.clock_ms);
+    row_pause(&row, &pause, command->author.who, store->global.clock_ms);
     return row_put(store, publisher->id, &row, error);
 }
 

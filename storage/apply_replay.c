@@ -92,7 +92,7 @@ int apply_replay_start(struct store *store, const struct command *command,
         .wanted = start.wanted,
         .filter = start.filter,
         .started_ms = store->global.clock_ms,
-        .actor = command->actor,
+        .asked_by = command->author.who,
     };
     /* What is not examined yet comes by itself. */
     if (job.from < publisher->hot.start)

@@ -78,7 +78,7 @@ struct command {
     uint8_t type;             /* enum command_type */
     uint16_t flags;           /* enum command_flag */
     uint64_t time_ms;         /* The proposer's wall clock. */
-    uint32_t actor;           /* Who asked: 0 is the system itself. */
+    uint32_t actor;           /* 0: who asked is told by `author`. */
     struct slice idempotency; /* COMMAND_KEYED: for idempotency_decode(). */
     struct author author;     /* COMMAND_SIGNED. */
     struct slice body;

@@ -86,7 +86,7 @@ struct publisher {
     bool paused;
     struct slice pause_reason; /* Empty: none. */
     uint64_t paused_ms;        /* Since when; 0 while it is active. */
-    uint32_t paused_by;        /* The actor; 0: the system itself. */
+    struct slice paused_by;    /* Who asked; empty: the system itself. */
 };
 
 /* The classes of outcome, in the words of `class` in a delivery's history. */
@@ -240,8 +240,8 @@ struct replay {
     uint64_t matched;    /* Sent again, or waiting to be. */
     uint64_t done;       /* Of them: settled since. */
     uint64_t started_ms;
-    uint64_t ended_ms; /* 0: it runs. */
-    uint32_t actor;
+    uint64_t ended_ms;     /* 0: it runs. */
+    struct slice asked_by; /* Empty: nobody said. */
 };
 
 /* What a token may do. Numbers in the log never change. */

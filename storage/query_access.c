@@ -76,7 +76,8 @@ static int publisher_decode(struct slice bytes, uint64_t id,
                                             .updated_ms = row.updated_ms,
                                             .paused = row.paused,
                                             .pause_reason = row.pause_reason,
-                                            .paused_ms = row.paused_ms};
+                                            .paused_ms = row.paused_ms,
+                                            .paused_by = row.paused_by};
     return 0;
 }
 

@@ -135,6 +135,7 @@ static int replay_take(const struct cursor *at, struct arena *arena,
     if (rc != 0)
         return record_error(error, rc, DATABASE_REPLAY, at->key);
     ret_replay->filter = arena_copy(arena, ret_replay->filter);
+    ret_replay->asked_by = arena_copy(arena, ret_replay->asked_by);
     return 0;
 }
 

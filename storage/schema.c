@@ -292,7 +292,7 @@ void publisher_row_encode(struct encoder *out, const struct publisher_row *row)
     encoder_u64(out, row->updated_ms);
     encoder_u8(out, row->paused);
     encoder_u64(out, row->paused_ms);
-    encoder_u32(out, row->paused_by);
+    encoder_string(out, row->paused_by);
     encoder_string(out, row->pause_reason);
     publisher_options_encode(out, &row->options);
 }
@@ -305,7 +305,7 @@ int publisher_row_decode(struct slice content, struct publisher_row *ret_row)
     ret_row->updated_ms = decoder_u64(&in);
     ret_row->paused = decoder_u8(&in) != 0;
     ret_row->paused_ms = decoder_u64(&in);
-    ret_row->paused_by = decoder_u32(&in);
+    ret_row->paused_by = decoder_string(&in);
     ret_row->pause_reason = decoder_string(&in);
     struct slice options = decoder_bytes(&in, decoder_left(&in));
     return in.failed ? ERR_CORRUPT
@@ -458,7 +458,6 @@ void replay_row_encode(struct encoder *out, const struct replay *replay)
     encoder_u8(out, (uint8_t)replay->state);
     encoder_u8(out, replay->any_state);
     encoder_u8(out, (uint8_t)replay->wanted);
-    encoder_u32(out, replay->actor);
     encoder_u64(out, replay->from);
     encoder_u64(out, replay->upto);
     encoder_u64(out, replay->cursor);
@@ -467,6 +466,7 @@ void replay_row_encode(struct encoder *out, const struct replay *replay)
     encoder_u64(out, replay->started_ms);
     encoder_u64(out, replay->ended_ms);
     encoder_string(out, replay->filter);
+    encoder_string(out, replay->asked_by);
 }
 
 int replay_row_decode(uint32_t id, struct slice content,
@@ -477,7 +477,6 @@ int replay_row_decode(uint32_t id, struct slice content,
     uint8_t state = decoder_u8(&in);
     replay.any_state = decoder_u8(&in) != 0;
     uint8_t wanted = decoder_u8(&in);
-    replay.actor = decoder_u32(&in);
     replay.from = decoder_u64(&in);
     replay.upto = decoder_u64(&in);
     replay.cursor = decoder_u64(&in);
@@ -486,6 +485,7 @@ int replay_row_decode(uint32_t id, struct slice content,
     replay.started_ms = decoder_u64(&in);
     replay.ended_ms = decoder_u64(&in);
     replay.filter = decoder_string(&in);
+    replay.asked_by = decoder_string(&in);
     int rc = ended(&in);
     if (rc == 0 && (state > REPLAY_CANCELLED || wanted > DELIVERY_FILTERED))
         rc = ERR_VERSION;

@@ -3,7 +3,7 @@
  * Keys are big-endian, so that LMDB's order is the numbers' order; rows are
  * little-endian. What one batch wrote together is one row, a run (run.h). The
  * numbers of the databases seed the checksums: they are frozen, as are the
- * formats. A change of any of them is a new SCHEMA_FORMAT. Formats 1 to 4 were
+ * formats. A change of any of them is a new SCHEMA_FORMAT. Formats 1 to 5 were
  * never in the field: a store that has one of them is refused.
  *
  *     database    key                               row
@@ -47,7 +47,7 @@
 #include "storage/attempt.h"
 #include "storage/model.h"
 
-enum { SCHEMA_FORMAT = 5 };
+enum { SCHEMA_FORMAT = 6 };
 
 /* Name, number, LMDB's name, and whether it is part of the replicated state:
  * `meta` describes this file, and how commits cut `done` is this node's. */
@@ -207,7 +207,7 @@ struct publisher_row {
     uint64_t updated_ms;
     bool paused;
     uint64_t paused_ms; /* Since when. */
-    uint32_t paused_by;
+    struct slice paused_by;
     struct slice pause_reason;
     struct publisher_options options;
 };
@@ -269,7 +269,7 @@ void token_row_encode(struct encoder *out, const struct token *token);
 int token_row_decode(uint32_t id, struct slice content,
                      struct token *ret_token);
 
-/* The id is the key. The filter borrows. */
+/* The id is the key. Its texts borrow. */
 void replay_row_encode(struct encoder *out, const struct replay *replay);
 int replay_row_decode(uint32_t id, struct slice content,
                       struct replay *ret_replay);

@@ -112,7 +112,7 @@ int view_publisher(struct view *view, uint32_t id, struct arena *arena,
         .paused = row.paused,
         .pause_reason = arena_copy(arena, row.pause_reason),
         .paused_ms = row.paused_ms,
-        .paused_by = row.paused_by,
+        .paused_by = arena_copy(arena, row.paused_by),
     };
     publisher_options_copy(&ret_publisher->options, arena);
     return 0;

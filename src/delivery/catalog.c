@@ -16,7 +16,7 @@ struct topic_entry {
 struct publisher_entry {
     struct catalog_publisher publisher;
     struct arena texts;
-    struct arena reason; /* Of its pause; changes more often. */
+    struct arena pause; /* By whom and why; changes more often. */
 };
 
 struct catalog {
@@ -50,7 +50,7 @@ static void topic_entry_free(struct topic_entry *entry)
 static void publisher_entry_free(struct publisher_entry *entry)
 {
     arena_close(&entry->texts);
-    arena_close(&entry->reason);
+    arena_close(&entry->pause);
     free(entry);
 }
 
@@ -100,14 +100,15 @@ static void add_topic(struct catalog *catalog, const struct topic *topic)
 }
 
 static void set_pause(struct publisher_entry *entry, bool paused,
-                      struct slice reason, uint32_t actor, uint64_t since_ms)
+                      struct slice reason, struct slice who, uint64_t since_ms)
 {
     struct publisher *publisher = &entry->publisher.publisher;
-    arena_close(&entry->reason);
+    arena_close(&entry->pause);
     publisher->paused = paused;
     publisher->paused_ms = paused ? since_ms : 0;
-    publisher->paused_by = paused ? actor : 0;
-    publisher->pause_reason = arena_copy(&entry->reason, reason);
+    publisher->pause_reason = arena_copy(&entry->pause, reason);
+    publisher->paused_by =
+        paused ? arena_copy(&entry->pause, who) : slice_of(NULL, 0);
 }
 
 static void keep_options(struct publisher_entry *entry,
@@ -216,7 +217,7 @@ static void apply_publisher(struct catalog *catalog,
         .created_ms = result->time_ms,
         .updated_ms = result->time_ms,
         .paused = create.paused,
-        .paused_by = command->actor,
+        .paused_by = command->author.who,
         .paused_ms = result->time_ms,
         .pause_reason = slice_text(create.paused ? "created inactive" : NULL),
     };
@@ -327,7 +328,7 @@ static void apply_pause(struct catalog *catalog, const struct command *command,
     if (entry == NULL)
         return;
     const struct publisher *publisher = &entry->publisher.publisher;
-    set_pause(entry, pause.paused, pause.reason, command->actor,
+    set_pause(entry, pause.paused, pause.reason, command->author.who,
               publisher->paused ? publisher->paused_ms : result->time_ms);
 }
 

@@ -107,6 +107,13 @@ def test_tokens_are_written_down_and_name_who(guarded):  # noqa: F811
     answer = guarded.post("/api/topics", {"name": "t", "origin_host": "h"}, bearer(token))
     assert answer.status == 201
     assert newest(guarded, "topic.create", "topic/t")["who"] == "ops"
+    made = guarded.publisher("http://127.0.0.1:9/", "t")["id"]
+    paused = guarded.post(f"/api/publishers/{made}/pause", headers=bearer(token)).json()["data"]
+    assert paused["paused_by"] == "ops"
+    entry = newest(guarded, "publisher.pause", f"publisher/{made}")
+    assert (entry["before"]["paused_by"], entry["after"]["paused_by"]) == (None, "ops")
+    replay = guarded.post(f"/api/publishers/{made}/replay", {}, bearer(token)).json()["data"]
+    assert replay["asked_by"] == "ops"
     assert guarded.delete("/api/tokens/ops").status == 204
     entry = newest(guarded, "token.revoke", "token/ops")
     assert (entry["before"]["name"], entry["after"]) == ("ops", None)

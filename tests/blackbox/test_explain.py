@@ -80,7 +80,11 @@ def test_paused(node, receiver):
     told = wait_reason(node, node.publish(1)["id"], publisher, "paused")
     assert told["reason"] == "paused" and told["state"] == "pending"
     assert "holiday" in told["text"] and told["details"]["pause_reason"] == "holiday"
-    assert told["since"] == node.publisher_state(publisher)["state_since"]
+    assert told["details"]["paused_by"] == "anonymous" and "by anonymous" in told["text"]
+    state = node.publisher_state(publisher)
+    assert (told["since"], "anonymous") == (state["state_since"], state["paused_by"])
+    node.post(f"/api/publishers/{publisher}/resume")
+    assert node.publisher_state(publisher)["paused_by"] is None
 
 
 def test_before_from_now(node, receiver):

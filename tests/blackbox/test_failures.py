@@ -269,7 +269,7 @@ def test_gone_pauses_and_says_so(trusting, name, request):
     state = wait_until(
         lambda: (s := node.publisher_state(publisher))["state"] == "paused" and s, "paused"
     )
-    assert "410" in state["state_reason"]
+    assert "410" in state["state_reason"] and state["paused_by"] is None
     assert state["last_error"]["status"] == 410
     assert state["last_error"]["class"] == "http_4xx"
     explained = node.get(f"/api/messages/{message}/explain?publisher={publisher}")

@@ -502,9 +502,10 @@ static void test_explain(void **state)
     facts = (struct explain){
         .reason = REASON_PAUSED,
         .publisher.publisher = {.pause_reason = slice_text("holiday"),
+                                .paused_by = slice_text("boss"),
                                 .paused_ms = 1700000000123}};
     expect_reason(facts, "paused",
-                  "The publisher is paused (holiday) since "
+                  "The publisher is paused by boss (holiday) since "
                   "2023-11-14T22:13:20.123Z and holds its messages until it is "
                   "resumed.");
     facts = (struct explain){

@@ -257,10 +257,12 @@ static void test_publishers_without_their_secrets(void **state)
     entry = newest(&scene, "boss", "publisher.pause", "publisher/1");
     assert_false(entry->before.publisher.paused);
     assert_true(slice_is(entry->after.publisher.pause_reason, "lunch"));
+    assert_true(slice_is(entry->after.publisher.paused_by, "boss"));
     pause = (struct command_pause){.publisher_id = 1};
     command_pause_encode(&scene.entry, 1100, 0, &pause);
     change(&scene, "boss");
-    newest(&scene, "boss", "publisher.resume", "publisher/1");
+    entry = newest(&scene, "boss", "publisher.resume", "publisher/1");
+    assert_int_equal(entry->after.publisher.paused_by.length, 0);
 
     encode_messages(&scene.entry, 1200, 1, 3, "{}");
     fixture_apply_one(&scene.fixture, &scene.entry);

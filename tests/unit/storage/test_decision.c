@@ -237,12 +237,14 @@ static void test_a_pause_knows_who(void **state)
         .publisher_id = 1, .paused = true, .reason = slice_text("gone")};
     (void)state;
     begin(&story, 1, 0);
-    command_pause_encode(&story.entry, 1500, 9, &pause);
+    const struct author boss = {.who = slice_text("boss")};
+    command_pause_encode(&story.entry, 1500, 0, &pause);
+    command_sign(&story.entry, 0, &boss);
     story_tell(&story);
     struct explain why = story_explain(&story, 1, 1600);
     assert_int_equal(why.reason, REASON_PAUSED);
     assert_int_equal(why.since_ms, 1500);
-    assert_int_equal(why.publisher.publisher.paused_by, 9);
+    assert_true(slice_is(why.publisher.publisher.paused_by, "boss"));
     assert_true(slice_is(why.publisher.publisher.pause_reason, "gone"));
     story_end(&story);
 }

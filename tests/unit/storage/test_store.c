@@ -556,8 +556,8 @@ static void expect_refused(uint32_t format, const char *words)
 static void test_other_formats_are_refused(void **state)
 {
     (void)state;
-    expect_refused(SCHEMA_FORMAT + 1, "format 6, this program knows 5");
-    expect_refused(SCHEMA_FORMAT - 1, "format 4, which only development");
+    expect_refused(SCHEMA_FORMAT + 1, "format 7, this program knows 6");
+    expect_refused(SCHEMA_FORMAT - 1, "format 5, which only development");
     expect_refused(1, "format 1, which only development");
 }
 
