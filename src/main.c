@@ -50,11 +50,13 @@ static const struct subcommand command_serve = {
 };
 
 static const struct subcommand *const commands[] = {
-    &command_serve,      &command_status,  &command_topic,   &command_publisher,
-    &command_message,    &command_send,    &command_search,  &command_tail,
-    &command_explain,    &command_replay,  &command_cluster, &command_token,
-    &command_backup,     &command_restore, &command_check,   &command_recover,
-    &command_completion, &command_manual,  &command_version, NULL,
+    &command_serve,     &command_status,  &command_topic,
+    &command_publisher, &command_message, &command_send,
+    &command_search,    &command_tail,    &command_explain,
+    &command_replay,    &command_cluster, &command_token,
+    &command_audit,     &command_backup,  &command_restore,
+    &command_check,     &command_recover, &command_completion,
+    &command_manual,    &command_version, NULL,
 };
 
 static const struct subcommand postoffice = {

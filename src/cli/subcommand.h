@@ -99,6 +99,7 @@ extern const struct subcommand command_explain;
 extern const struct subcommand command_replay;
 extern const struct subcommand command_cluster;
 extern const struct subcommand command_token;
+extern const struct subcommand command_audit;
 extern const struct subcommand command_backup;
 extern const struct subcommand command_restore;
 extern const struct subcommand command_check;

@@ -1,6 +1,8 @@
 """Who changed what: GET /api/audit."""
 
-from node import wait_until
+import json
+
+from node import run_program, wait_until
 from test_rules import assert_problem
 from test_tokens import bearer, file, guarded  # noqa: F401 (fixtures)
 
@@ -184,3 +186,36 @@ def test_what_retention_removes_is_counted(node):
     assert {(e["who"], e["subject"], e["before"]) for e in found} == {
         ("system", "topic/orders", None)
     }
+
+
+# ---- The command line ----
+
+
+def test_the_command_lists_and_filters(node):
+    node.topic("orders")
+    node.topic("returns")
+    assert node.delete("/api/topics/returns").status == 204
+    url = f"--url={node.url}"
+    done = run_program("audit", url)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split()[-4:-1] for line in done.stdout.splitlines()]
+    assert rows == [
+        ["WHO", "ACTION", "SUBJECT"],
+        ["anonymous", "topic.delete", "topic/returns"],
+        ["anonymous", "topic.create", "topic/returns"],
+        ["anonymous", "topic.create", "topic/orders"],
+    ]
+    for flags, count in [
+        (["--subject=topic/returns"], 2),
+        (["--action=topic.create"], 2),
+        (["--action=topic.create", "--subject=topic/returns"], 1),
+        (["--who=anonymous", "--limit=1"], 1),
+        (["--who=nobody"], 0),
+    ]:
+        listed = json.loads(run_program("audit", *flags, "--json", url).stdout)["data"]
+        assert len(listed) == count, flags
+    assert listed == [] and "nothing was changed" in run_program("audit", *flags, url).stderr
+    wrong = run_program("audit", "--action=burn", url)
+    assert wrong.returncode == 1 and "action" in wrong.stderr
+    helped = run_program("audit", "--help").stdout
+    assert "publisher.rotate-secret" in helped and "cluster.transfer" in helped

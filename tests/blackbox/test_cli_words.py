@@ -51,7 +51,8 @@ def leaves():
 def test_every_command_is_there():
     assert set(children()) >= {
         "serve", "status", "recover", "topic", "publisher", "send", "search", "tail",
-        "replay", "cluster", "backup", "restore", "check", "token", "explain", "version",
+        "replay", "cluster", "backup", "restore", "check", "token", "audit", "explain",
+        "version",
     }
     assert len(leaves()) > 30
 
