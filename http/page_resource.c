@@ -5,7 +5,6 @@
 #include "http/static_file.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 STATIC_FILE(page_html, "ui/index.html");
 STATIC_FILE(page_css, "ui/page.css");
@@ -22,36 +21,41 @@ static void confine(struct request *request)
     request_header(request, "referrer-policy", slice_text("no-referrer"));
 }
 
-/* One line for people. */
+static const char *judge(const struct backend_status *status,
+                         const char **ret_reason)
+{
+    *ret_reason = status->live_reason;
+    if (!status->live)
+        return "is broken";
+    *ret_reason = status->ready_reason;
+    if (!status->ready)
+        return "is not ready";
+    *ret_reason = status->writable_reason;
+    if (!status->writable)
+        return "takes no messages now";
+    *ret_reason = "it takes messages";
+    return "is well";
+}
+
+/* One line for people. A reason may be a sentence that ends itself. */
 static void write_health(struct encoder *out,
                          const struct backend_status *status)
 {
-    const char *words = "This node is well: it takes messages.";
-    const char *reason = NULL;
-    if (!status->live) {
-        words = "This node is broken";
-        reason = status->live_reason;
-    } else if (!status->ready) {
-        words = "This node is not ready";
-        reason = status->ready_reason;
-    } else if (!status->writable) {
-        words = "This node takes no messages now";
-        reason = status->writable_reason;
-    }
     bool well = status->live && status->ready && status->writable;
-    encoder_bytes(
-        out, slice_text(well ? "<p class=\"well\">" : "<p class=\"unwell\">"));
+    const char *reason;
+    const char *words = judge(status, &reason);
+    encoder_print(out,
+                  "<p class=\"%s\">Node %" PRIu32 " (term %" PRIu64 ", %s) ",
+                  well ? "well" : "unwell", status->node_id, status->term,
+                  status->leader ? "leading" : "not leading");
     encoder_bytes(out, slice_text(words));
     if (reason != NULL) {
         encoder_bytes(out, slice_text(": "));
         encoder_bytes(out, slice_text(reason));
     }
-    char rest[128];
-    int length = snprintf(rest, sizeof rest,
-                          " Node %" PRIu32 ", term %" PRIu64 ", %s.</p>",
-                          status->node_id, status->term,
-                          status->leader ? "leading" : "not leading");
-    encoder_bytes(out, slice_of(rest, (size_t)length));
+    bool ended = reason != NULL && reason[0] != '\0' &&
+                 reason[strlen(reason) - 1] == '.';
+    encoder_bytes(out, slice_text(ended ? "</p>" : ".</p>"));
 }
 
 void page_get(struct request *request)

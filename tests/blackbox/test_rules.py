@@ -229,9 +229,28 @@ def test_what_is_not_built_says_so(shared, method, path):
     assert_problem(shared.request(method, path), 501)
 
 
-def test_web_admin_page(shared):
+def test_page(shared):
     answer = shared.get("/")
     assert answer.status == 200
     assert answer.headers["content-type"].startswith("text/html")
-    assert "default-src" in answer.headers["content-security-policy"]
     assert answer.headers["x-content-type-options"] == "nosniff"
+    policy = dict(
+        each.strip().split(" ", 1)
+        for each in answer.headers["content-security-policy"].split(";")
+    )
+    assert policy["default-src"] == "'none'" and policy["style-src"] == "'self'"
+    assert policy["frame-ancestors"] == "'none'" and "unsafe" not in str(policy)
+    page = answer.body.decode()
+    assert "Node 1 (term" in page and "is well: it takes messages." in page
+    # What the policy would have a browser refuse.
+    assert not re.search(r"<script|<style|\sstyle=|\son\w+=|javascript:|src=|//", page)
+
+
+def test_page_leads_on(shared):
+    """Every link leads to something that is there, on this node."""
+    links = re.findall(r'href="([^"]+)"', shared.get("/").body.decode())
+    assert {"/openapi.json", "/metrics", "/page.css"} < set(links)
+    for link in links:
+        answer = shared.request("HEAD" if link == "/api/events" else "GET", link)
+        assert answer.status == 200, link
+    assert "prefers-color-scheme: dark" in shared.get("/page.css").body.decode()

@@ -644,6 +644,28 @@ static void test_cluster_metrics_and_page(void **state)
     expect("GET", "/page.css", "", 200);
 }
 
+static void test_the_page_says_what_ails_the_node(void **state)
+{
+    struct backend_status *status = &house.fake.status;
+    (void)state;
+    expect("GET", "/", "", 200);
+    assert_non_null(strstr(last, ") is well: it takes messages.</p>"));
+    status->writable = false;
+    status->writable_reason = "The disk is full.";
+    expect("GET", "/", "", 200);
+    assert_non_null(strstr(last, "<p class=\"unwell\">"));
+    assert_non_null(strstr(last, ") takes no messages now: The disk is "
+                                 "full.</p>"));
+    status->ready = false;
+    status->ready_reason = "no leader was seen lately";
+    expect("GET", "/", "", 200);
+    assert_non_null(
+        strstr(last, ") is not ready: no leader was seen lately.</p>"));
+    status->live = false;
+    expect("GET", "/", "", 200);
+    assert_non_null(strstr(last, ") is broken.</p>"));
+}
+
 static void test_wrong_addresses(void **state)
 {
     (void)state;
@@ -704,6 +726,7 @@ int main(void)
         TEST(test_messages),
         TEST(test_probes),
         TEST(test_cluster_metrics_and_page),
+        TEST(test_the_page_says_what_ails_the_node),
         TEST(test_wrong_addresses),
         TEST(test_bad_addresses),
     };
