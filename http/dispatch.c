@@ -1,12 +1,13 @@
 /* From h2o's request to the handler of a resource: what must hold of every
- * request is checked here, in the order framing, path, method, caller, type of
- * body, query. And h2o's own refusals are given our form. */
+ * request is checked here, in the order framing, path, method, caller, origin,
+ * type of body, query. And h2o's own refusals are given our form. */
 #include "http/server_inside.h"
 
 #include "http/chunked.h"
 #include "http/forward.h"
 #include "http/framing.h"
 #include "http/identity.h"
+#include "http/origin.h"
 #include "http/resources.h"
 
 struct handler {
@@ -153,7 +154,7 @@ void dispatch(struct request *request)
     case ROUTER_FOUND:
         request->parameter = match.parameter;
         request->route = match.route;
-        if (identity_admit(request))
+        if (identity_admit(request) && origin_admit(request))
             run(request, match.route);
         return;
     case ROUTER_METHOD:

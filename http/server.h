@@ -16,6 +16,10 @@ struct http_server;
 struct http_options {
     const char *const *listen; /* HOST:PORT each; [v6]:PORT too. */
     uint32_t listen_count;
+    bool local; /* All of them are on loopback (origin.h). */
+    /* The node's URL for others; NULL: none. It must live as long as the
+     * server. */
+    const char *advertised;
     size_t body_bytes_max;    /* Larger bodies: 413. */
     size_t message_bytes_max; /* Payload, attributes and key of one: 413. */
     uint32_t bulk_messages_max;

@@ -509,6 +509,8 @@ static int open_http(struct node *node, struct error *error)
     struct http_options options = {
         .listen = settings->listen.texts,
         .listen_count = settings->listen.count,
+        .local = settings_is_local(settings),
+        .advertised = settings->advertise_url,
         .body_bytes_max = settings->max_body_bytes,
         .message_bytes_max = settings->max_message_bytes,
         .bulk_messages_max = settings->max_bulk_messages,

@@ -11,7 +11,7 @@ import pytest
 from certificates import Authority, client_context
 from node import SANITIZED, Node, wait_until
 
-GOOD = b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n"
+GOOD = b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -116,10 +116,10 @@ def others_are_served(shared):
         b"GET\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
         b"GET /livez HTTP/1.1\r\nbroken header\r\n\r\n",
-        b"GET /livez HTTP/1.1\r\nhost: a\r\nx: \0\r\n\r\n",
-        b"POST /api/messages HTTP/1.1\r\nhost: a\r\ncontent-length: -5\r\n\r\n",
-        b"POST /api/messages HTTP/1.1\r\nhost: a\r\ncontent-length: 1e3\r\n\r\n",
-        b"POST /api/messages HTTP/1.1\r\nhost: a\r\n"
+        b"GET /livez HTTP/1.1\r\nhost: localhost\r\nx: \0\r\n\r\n",
+        b"POST /api/messages HTTP/1.1\r\nhost: localhost\r\ncontent-length: -5\r\n\r\n",
+        b"POST /api/messages HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1e3\r\n\r\n",
+        b"POST /api/messages HTTP/1.1\r\nhost: localhost\r\n"
         b"content-length: 99999999999999999999999\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\xaa" * 200,  # TLS
     ],
@@ -138,7 +138,7 @@ def test_http2_preface_is_refused(victim):
 def test_upgrade_to_http2_is_not_taken(victim):
     answer = exchange(
         victim,
-        b"GET /livez HTTP/1.1\r\nhost: a\r\nconnection: upgrade, http2-settings\r\n"
+        b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade, http2-settings\r\n"
         b"upgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n\r\n",
     )
     assert status_of(answer) == 200
@@ -148,10 +148,10 @@ def test_upgrade_to_http2_is_not_taken(victim):
 def test_two_lengths_are_refused(victim, name):
     """Transfer-Encoding beside Content-Length smuggles requests."""
     victim.topic(name)
-    hidden = b"POST /api/topics HTTP/1.1\r\nhost: a\r\n\r\n"
+    hidden = b"POST /api/topics HTTP/1.1\r\nhost: localhost\r\n\r\n"
     answer = exchange(
         victim,
-        b"POST /api/messages HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+        b"POST /api/messages HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
         b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n" + hidden,
     )
     assert status_of(answer) == 400, answer[:300]
@@ -160,7 +160,7 @@ def test_two_lengths_are_refused(victim, name):
 
 def test_large_header_is_refused(victim):
     answer = exchange(
-        victim, b"GET /livez HTTP/1.1\r\nhost: a\r\nx: " + b"a" * (1 << 20) + b"\r\n\r\n"
+        victim, b"GET /livez HTTP/1.1\r\nhost: localhost\r\nx: " + b"a" * (1 << 20) + b"\r\n\r\n"
     )
     assert_refused(answer)
 
@@ -178,14 +178,14 @@ def test_long_path(victim):
     "path", ["/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/api/messages/%00", "/%"]
 )
 def test_odd_paths(victim, path):
-    answer = exchange(victim, f"GET {path} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
+    answer = exchange(victim, f"GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
     assert_refused(answer)
     assert b"root:" not in answer
 
 
 def test_pipelined_requests_are_answered_in_order(victim):
     data = b"".join(
-        b"GET /livez HTTP/1.1\r\nhost: a\r\nx-request-id: n%d\r\n\r\n" % number
+        b"GET /livez HTTP/1.1\r\nhost: localhost\r\nx-request-id: n%d\r\n\r\n" % number
         for number in range(50)
     )
     answer = exchange(victim, data)
@@ -198,7 +198,7 @@ def test_pipelined_publishes(victim, name):
     victim.topic(name)
     body = b'{"topic":"%s","attributes":{},"payload":1}' % name.encode()
     one = (
-        b"POST /api/messages HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+        b"POST /api/messages HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
         b"content-length: %d\r\n\r\n" % len(body)
     ) + body
     with raw(victim) as connection:
@@ -216,7 +216,7 @@ def test_chunked_body(victim, name):
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:5], body[5:]))
     answer = exchange(
         victim,
-        b"POST /api/topics HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+        b"POST /api/topics HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
         b"transfer-encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n",
     )
     assert status_of(answer) == 201, answer[:300]
@@ -225,7 +225,7 @@ def test_chunked_body(victim, name):
 def in_chunks(body, encoding=b"transfer-encoding: chunked\r\n", version=b"1.1"):
     """A request whose body is sent as it stands, and a second one behind it."""
     return (
-        b"POST /api/topics HTTP/%s\r\nhost: a\r\nconnection: keep-alive\r\n"
+        b"POST /api/topics HTTP/%s\r\nhost: localhost\r\nconnection: keep-alive\r\n"
         b"content-type: application/json\r\n%s\r\n%s" % (version, encoding, body)
     ) + GOOD
 
@@ -297,7 +297,7 @@ def test_vanished_clients(victim, name):
     victim.topic(name)
     body = b'{"topic":"%s","attributes":{},"payload":1}' % name.encode()
     request = (
-        b"POST /api/messages HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+        b"POST /api/messages HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
         b"content-length: %d\r\n\r\n" % len(body)
     ) + body
     for _ in range(300):
@@ -309,8 +309,8 @@ def test_vanished_clients(victim, name):
 def test_half_sent_requests_leave_others_alone(node):
     """Hundreds of clients stop in the middle of a header or a body."""
     halves = [
-        b"POST /api/messages HTTP/1.1\r\nhost: a\r\ncontent-le",
-        b"POST /api/messages HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+        b"POST /api/messages HTTP/1.1\r\nhost: localhost\r\ncontent-le",
+        b"POST /api/messages HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
         b"content-length: 10000000\r\n\r\n{",
         b"",
     ]

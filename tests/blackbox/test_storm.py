@@ -80,7 +80,7 @@ def kept_request(chance):
     """Wrong within, but it is clear where it ends."""
     method, target = chance.choice(TARGETS)
     body = b"" if method == "GET" else chance.choice(BODIES)
-    lines = [b"host: h", b"content-type: application/json"]
+    lines = [b"host: localhost", b"content-type: application/json"]
     target = target.encode()
     which = chance.randrange(8)
     if which == 0:

@@ -448,3 +448,27 @@ def test_the_command_on_a_running_cluster(node):
     done = run_program("token", "list", url, "--json", env=env)
     assert [t["name"] for t in json.loads(done.stdout)["data"]] == ["boss"]
     node.token = env["POSTOFFICE_TOKEN"]
+
+
+# ---- Web pages of others ----
+
+
+def test_pages_of_others_are_refused(shared, guarded):
+    """On a node that needs no token by the host that they name, and everywhere
+    by their origin."""
+    port = shared.url.rsplit(":", 1)[1]
+    for host in ("evil.example", f"evil.example:{port}"):
+        for answer in (
+            shared.post("/api/topics", {}, {"host": host}),
+            shared.get("/api/messages", headers={"host": host}),
+            shared.get("/metrics", headers={"host": host}),
+        ):
+            assert assert_problem(answer, 403)["code"] == "foreign_host"
+        assert shared.get("/livez", headers={"host": host}).status == 200
+        assert guarded.get("/api/messages", headers={"host": host}).status == 200
+    assert shared.get("/api/messages", headers={"host": f"localhost:{port}"}).status == 200
+    for node in (shared, guarded):
+        for origin in ("http://evil.example", "null"):
+            answer = node.post("/api/topics", {}, {"origin": origin})
+            assert assert_problem(answer, 403)["code"] == "cross_origin"
+        assert node.post("/api/topics", {}, {"origin": node.url}).status == 400
