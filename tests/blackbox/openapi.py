@@ -110,6 +110,47 @@ class Operation:
             self._document.validate(media["schema"], answer.json())
 
 
+class Delivery:
+    """What the file says of the requests that a target gets."""
+
+    # Of HTTP itself; OpenAPI has no parameters of these names, or needs none.
+    PLAIN = {"host", "accept", "content-type", "content-length", "user-agent"}
+    SCHEMAS = {
+        "payload": "Payload",
+        "payload_with_attributes": "PayloadWithAttributes",
+        "envelope": "Envelope",
+        "cloudevents": "CloudEvent",
+    }
+
+    def __init__(self, document):
+        self._document = document
+        self._item = document.content["webhooks"]["message"]["post"]
+        self.headers = {each["name"]: each for each in self._item["parameters"]}
+
+    def check(self, request, body_format, own=()):
+        """That the file describes this request to a publisher's target, who
+        gets headers of its own, too."""
+        assert request.method == "POST"
+        sent = {name.lower(): value for name, value in request.headers.items()}
+        strange = set(sent) - set(self.headers) - self.PLAIN - set(own)
+        assert not strange, f"not described: {strange}"
+        for name, header in self.headers.items():
+            if name in sent:
+                value, schema = sent[name], header["schema"]
+                if schema.get("type") == "integer":
+                    value = int(value)
+                self._document.validate(schema, value)
+            else:
+                assert not header.get("required"), f"{name} is missing"
+        self._check_body(request, sent["content-type"], body_format)
+
+    def _check_body(self, request, content_type, body_format):
+        reference = {"$ref": f"#/components/schemas/{self.SCHEMAS[body_format]}"}
+        schema = self._item["requestBody"]["content"][content_type]["schema"]
+        assert reference in schema.get("anyOf", [schema])
+        self._document.validate(reference, json.loads(request.body))
+
+
 class Document:
     def __init__(self, content):
         self.content = content
@@ -120,6 +161,7 @@ class Document:
             for method in METHODS
             if method in item
         ]
+        self.delivery = Delivery(self)
 
     def __getitem__(self, identity):
         [found] = [each for each in self.operations if each.id == identity]

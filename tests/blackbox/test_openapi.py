@@ -1,6 +1,7 @@
 """/openapi.json tells the truth: it is sound, its examples work as they stand,
 what a node answers and sends is what it says, and docs/api.md says the same."""
 
+import base64
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 
 import openapi
 from node import ROOT
+from receiver import fail_first
 
 # What an example needs stands before it: the topic, its publishers, messages;
 # what takes things away stands at the end. Their ids are those of a new node.
@@ -147,6 +149,46 @@ def test_examples_work_as_they_stand(node, receiver):
     found = told["getMessage"].json()["data"]
     assert found["payload"] == document()["publishMessage"].bodies()[0][1]["payload"]
     assert found["deliveries"], "the example of a message has deliveries"
+
+
+# ---- Deliveries ----
+
+TRACE_PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def webhooks(node, receiver, body_format):
+    return node.publisher(
+        f"{receiver.url}/{body_format}",
+        body_format=body_format,
+        secret="whsec_" + base64.b64encode(b"s" * 24).decode(),
+        headers={"x-own": "1"},
+    )["id"]
+
+
+def test_what_is_sent_is_what_is_described(node, receiver):
+    """In every body format: sent, sent again after a failure, with two
+    signatures, replayed, and as a test."""
+    formats = document().delivery.SCHEMAS
+    receiver.behaviour = fail_first(1)
+    node.topic()
+    ids = [webhooks(node, receiver, each) for each in formats]
+    body = {"topic": "orders", "payload": {"a": 1}, "attributes": {"b": "c"}, "key": "k"}
+    for identity in ids:
+        assert node.post(f"/api/publishers/{identity}/rotate-secret").status == 200
+    answer = node.post("/api/messages", body, {"traceparent": TRACE_PARENT})
+    assert answer.status == 201, answer
+    for identity in ids:
+        node.wait_backlog(identity)
+        assert node.post(f"/api/publishers/{identity}/replay", {}).status == 202
+        assert node.post(f"/api/publishers/{identity}/test").status == 200
+    seen = set()
+    # Two of the message, a replay of it and a test.
+    for request in receiver.wait_requests(4 * len(ids)):
+        document().delivery.check(request, request.path.rsplit("/", 1)[1], {"x-own"})
+        assert request.headers["user-agent"].startswith("Postoffice/")
+        seen |= {name.lower() for name in request.headers}
+    # This one is for after a crash: test_crash.py looks at it.
+    assert set(document().delivery.headers) - seen == {"postoffice-maybe-duplicate"}
 
 
 # ---- docs/api.md ----
