@@ -74,7 +74,9 @@ static void write_picture(struct json_writer *json, const char *name,
         write_deliveries(json, picture->deliveries);
         break;
     case AUDIT_OF_REPLAY:
+        json_write_begin(json, '{');
         replay_write(json, &picture->replay);
+        json_write_end(json, '}');
         break;
     case AUDIT_OF_TOKEN:
         token_write(json, &picture->token);

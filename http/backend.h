@@ -420,14 +420,14 @@ struct backend {
     void (*message_discard)(void *context, uint64_t ticket, uint64_t id,
                             uint32_t publisher_id);
 
-    /* replay; with dry_run messages[count] as a sample, `id` in all, and
-     * incomplete. ERR_NOT_FOUND. */
+    /* replay, and publishers[0] while it runs; with dry_run messages[count] as
+     * a sample, `id` in all, and incomplete. ERR_NOT_FOUND. */
     void (*replay_start)(void *context, uint64_t ticket,
                          const struct backend_replay *replay);
-    /* replay. ERR_NOT_FOUND. */
+    /* replay, publishers[0] likewise. ERR_NOT_FOUND. */
     void (*replay_get)(void *context, uint64_t ticket,
                        enum backend_consistency consistency, uint32_t id);
-    /* replay, as it is afterwards. ERR_NOT_FOUND. */
+    /* The same, as it is afterwards. ERR_NOT_FOUND. */
     void (*replay_cancel)(void *context, uint64_t ticket, uint32_t id);
 
     /* tokens[0]; `secret` is the token, which is never told again. The id and

@@ -63,10 +63,18 @@ const char *publisher_state(const struct publisher_view *view,
     return standing_of(view, activity, now_ms).state;
 }
 
-static void write_state(struct json_writer *json,
-                        const struct publisher_view *view,
-                        const struct publisher_activity *activity)
+static const struct publisher_activity *
+activity_of(const struct backend_result *result, uint32_t index)
 {
+    static const struct publisher_activity unknown = {.known = false};
+    return result->activities == NULL ? &unknown : &result->activities[index];
+}
+
+void publisher_write_state(struct json_writer *json,
+                           const struct backend_result *result, uint32_t index)
+{
+    const struct publisher_view *view = &result->publishers[index];
+    const struct publisher_activity *activity = activity_of(result, index);
     struct standing standing = standing_of(view, activity, clock_wall_ms());
     struct encoder reason = {0};
     encoder_bytes(&reason, standing.reason);
@@ -125,16 +133,13 @@ void publisher_write(struct json_writer *json,
                      const struct backend_result *result, uint32_t index,
                      bool clear)
 {
-    static const struct publisher_activity unknown = {.known = false};
     const struct publisher_view *view = &result->publishers[index];
-    const struct publisher_activity *activity =
-        result->activities == NULL ? &unknown : &result->activities[index];
     json_member_u64(json, "id", view->publisher.id);
     json_member_text(json, "topic", view->publisher.topic);
     publisher_options_write(json, &view->publisher.options, clear);
-    write_state(json, view, activity);
+    publisher_write_state(json, result, index);
     json_member_time(json, "created_at", view->publisher.created_ms);
     json_member_time(json, "updated_at", view->publisher.updated_ms);
     write_counts(json, &view->counts);
-    write_activity(json, activity);
+    write_activity(json, activity_of(result, index));
 }

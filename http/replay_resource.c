@@ -9,21 +9,40 @@ static const char *state_text(enum replay_state state)
     return texts[state];
 }
 
-/* How many match is known once all were looked at. */
+/* How many match is known once all were looked at; what was cancelled has
+ * looked at all that it ever will. */
+static bool has_matched(const struct replay *replay)
+{
+    return replay->state != REPLAY_RUNNING || replay->cursor > replay->upto;
+}
+
 void replay_write(struct json_writer *json, const struct replay *replay)
 {
-    json_write_begin(json, '{');
     json_member_u64(json, "id", replay->id);
     json_member_u64(json, "publisher", replay->publisher_id);
     json_member_string(json, "state", state_text(replay->state));
-    if (replay->state == REPLAY_RUNNING)
-        json_member_null(json, "matched");
-    else
+    if (has_matched(replay))
         json_member_u64(json, "matched", replay->matched);
+    else
+        json_member_null(json, "matched");
     json_member_u64(json, "done", replay->done);
     json_member_time(json, "started_at", replay->started_ms);
     json_member_time(json, "ended_at", replay->ended_ms);
     json_member_text_or_null(json, "asked_by", replay->asked_by);
+}
+
+/* A replay goes on as long as its publisher may: what holds that up holds it
+ * up. */
+static void write_publisher_state(struct json_writer *json,
+                                  const struct backend_result *result)
+{
+    json_write_name(json, "publisher_state");
+    if (result->publishers == NULL) {
+        json_write_null(json);
+        return;
+    }
+    json_write_begin(json, '{');
+    publisher_write_state(json, result, 0);
     json_write_end(json, '}');
 }
 
@@ -31,7 +50,10 @@ static void send_one(struct request *request,
                      const struct backend_result *result, int status)
 {
     struct json_writer json = request_data_begin(request);
+    json_write_begin(&json, '{');
     replay_write(&json, result->replay);
+    write_publisher_state(&json, result);
+    json_write_end(&json, '}');
     request_data_send(request, &json, status);
 }
 

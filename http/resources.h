@@ -72,6 +72,7 @@ void page_style(struct request *request);
 /* ---- Shapes that resources share ---- */
 
 void topic_write(struct json_writer *json, const struct topic *topic);
+/* The members of a replay, save for what holds it up. */
 void replay_write(struct json_writer *json, const struct replay *replay);
 /* Without what could be presented. */
 void token_write(struct json_writer *json, const struct token *token);
@@ -80,6 +81,9 @@ void token_write(struct json_writer *json, const struct token *token);
 void publisher_write(struct json_writer *json,
                      const struct backend_result *result, uint32_t index,
                      bool clear);
+/* Of them: whether it delivers, and if not, why, since when and how long. */
+void publisher_write_state(struct json_writer *json,
+                           const struct backend_result *result, uint32_t index);
 const char *publisher_state(const struct publisher_view *view,
                             const struct publisher_activity *activity,
                             uint64_t now_ms);

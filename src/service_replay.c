@@ -256,13 +256,21 @@ static int run_locate(struct service_read *read, struct view *view,
 
 /* ---- Jobs ---- */
 
+/* With the publisher that it waits for. When that is deleted its replays are
+ * cancelled. */
 static int run_replay(struct service_read *read, struct view *view,
                       struct error *error)
 {
-    struct replay *replay = arena_take(&read->job.arena, sizeof *replay);
+    struct arena *arena = &read->job.arena;
+    struct replay *replay = arena_take(arena, sizeof *replay);
+    struct publisher_view *publisher = arena_take(arena, sizeof *publisher);
+    int rc = query_replay(view, (uint32_t)read->id, arena, replay, error);
     read->result.replay = replay;
-    return query_replay(view, (uint32_t)read->id, &read->job.arena, replay,
-                        error);
+    if (rc != 0 || replay->state != REPLAY_RUNNING)
+        return rc;
+    read->result.publishers = publisher;
+    read->result.count = 1;
+    return query_publisher(view, replay->publisher_id, arena, publisher, error);
 }
 
 static void on_changed(void *context, uint64_t ticket, int code, uint64_t index,

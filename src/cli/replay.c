@@ -109,11 +109,17 @@ static const struct subcommand command_show = {
 
 static void show_step(const json_t *data)
 {
-    struct encoder matched = {0};
-    cell_add(&matched, CELL_NUMBER, json_object_get(data, "matched"));
-    fprintf(stderr, "\r%lld sent of %s\033[K", json_count_of(data, "done"),
-            encoder_text(&matched));
-    encoder_close(&matched);
+    const json_t *publisher = json_object_get(data, "publisher_state");
+    struct encoder line = {0};
+    cell_add(&line, CELL_NUMBER, json_object_get(data, "done"));
+    encoder_print(&line, " sent of ");
+    cell_add(&line, CELL_NUMBER, json_object_get(data, "matched"));
+    if (strcmp(json_text_of(publisher, "state"), "active") != 0) {
+        encoder_print(&line, ", the publisher is ");
+        cell_add(&line, CELL_WORD, json_object_get(publisher, "state"));
+    }
+    fprintf(stderr, "\r%s\033[K", encoder_text(&line));
+    encoder_close(&line);
 }
 
 static int watch(struct invocation *invocation)

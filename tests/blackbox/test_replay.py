@@ -130,6 +130,25 @@ def test_cancel(node, receiver, delivered):
     assert answer.json()["data"]["state"] in ("cancelled", "done")
 
 
+def test_a_job_tells_what_holds_it_up(node, receiver, delivered):
+    """Nothing ends it but its last delivery, a cancel, or its publisher's end."""
+    publisher, _ = delivered
+    receiver.down()
+    path = f"/api/replays/{replay(node, publisher)['id']}"
+    told = wait_until(
+        lambda: (now := node.get(path).json()["data"])["publisher_state"]["state"]
+        == "circuit_open" and now,
+        "the replay tells that the circuit is open",
+    )
+    assert "connect" in told["publisher_state"]["state_reason"]
+    assert told["publisher_state"]["next_attempt_at"] is not None
+    assert (told["state"], told["matched"], told["done"]) == ("running", 10, 0)
+    assert node.delete(f"/api/publishers/{publisher}").status == 204
+    told = node.get(path).json()["data"]
+    assert (told["state"], told["publisher_state"]) == ("cancelled", None)
+    assert told["ended_at"] is not None
+
+
 def test_a_job_outlives_a_kill(node, receiver, delivered):
     publisher, ids = delivered
     receiver.down()
