@@ -1,6 +1,7 @@
 """How soon searches answer over many messages, and what one that looks at all
 of them costs publishing."""
 
+import contextlib
 import http.client
 import json
 import statistics
@@ -45,6 +46,15 @@ def wait_indexed(node):
     while node.metric("postoffice_indexed_message_id") < last:
         time.sleep(0.1)
     return time.monotonic() - began
+
+
+def gigabytes_of(node):
+    """What is really on the disk: the store's file may have holes."""
+    taken = 0
+    for file in (node.place / "data").rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # Segments come and go.
+            taken += file.stat().st_blocks * 512
+    return taken / 1e9
 
 
 def timed(node, query, cursor=None):
@@ -129,7 +139,8 @@ def bench(arguments):
     fill(node, messages)
     filled = time.monotonic() - began
     print(
-        f"{messages:,} messages in {filled:.1f} s, indexed {wait_indexed(node):.1f} s after that",
+        f"{messages:,} messages in {filled:.1f} s, indexed {wait_indexed(node):.1f} s after "
+        f"that; the data directory takes {gigabytes_of(node):.2f} GB",
         flush=True,
     )
     newest = node.get("/api/messages?limit=1")["data"][0]["id"]
