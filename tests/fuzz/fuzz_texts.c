@@ -1,8 +1,10 @@
 /* Short texts of strangers: times, Retry-After, addresses, targets, ids, a
- * request's raw header, an idempotency record, a report of another node. */
+ * request's raw header, a body in chunks, an idempotency record, a report of
+ * another node. */
 #include "fuzz.h"
 
 #include "base/public_id.h"
+#include "http/chunked.h"
 #include "http/framing.h"
 #include "http/target.h"
 #include "http/timestamp.h"
@@ -95,6 +97,29 @@ static void try_report(struct slice text)
     encoder_close(&out);
 }
 
+/* However its bytes arrive, a body in chunks is the same. */
+static void try_chunks(struct slice text)
+{
+    struct chunked whole = {0}, parts = {0};
+    uint8_t *at_once = fuzz_copy(text);
+    uint8_t *by_bytes = fuzz_copy(text);
+    size_t length = text.length, gathered = 0, used = 0;
+    ssize_t wanted = chunked_decode(&whole, (char *)at_once, &length);
+    ssize_t got = CHUNKED_UNFINISHED;
+    while (used < text.length && got == CHUNKED_UNFINISHED) {
+        size_t count = 1;
+        got = chunked_decode(&parts, (char *)&by_bytes[used++], &count);
+        if (count > 0)
+            by_bytes[gathered++] = by_bytes[used - 1];
+    }
+    FUZZ_CHECK((got < 0 ? got : (ssize_t)(text.length - used)) == wanted);
+    FUZZ_CHECK(gathered == length && memcmp(at_once, by_bytes, length) == 0);
+    FUZZ_CHECK(wanted <= 0 ||
+               memcmp(at_once + length, text.data + used, (size_t)wanted) == 0);
+    free(at_once);
+    free(by_bytes);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice input = slice_of(data, size);
@@ -122,6 +147,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 6:
         framing_fault(text);
+        try_chunks(text);
         break;
     default:
         target_is_valid(text);
