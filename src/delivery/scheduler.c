@@ -425,20 +425,30 @@ static void propose_all(struct scheduler *scheduler, struct member *member,
 }
 
 /* Below half of the common bound everybody may use their whole window; above
- * it, an equal share, and one at least. The last quarter is for those alone
- * whose targets have answered last time: targets that hang keep their places
- * for as long as a request may take, and there may be more of them than
- * places. */
+ * it, an equal share, and one at least.
+ *
+ * Targets that hang keep their places for as long as a request may take, and
+ * there may be more of them than places. So those that did not answer last time
+ * use their whole window only below an eighth, one place each above it, and
+ * none of the last quarter. */
 static bool may_send(const struct scheduler *scheduler,
                      const struct member *member)
 {
     uint32_t most = scheduler->sends_max;
     uint32_t used = scheduler->sends;
-    if (used >= most || (used >= most - most / 4 && !member->proven))
-        return false;
-    if (used < most / 2 || member->sends == 0)
+    if (!member->proven)
+        return used < most / 8 ||
+               (member->sends == 0 && used < most - most / 4);
+    if (used < most / 2 || (member->sends == 0 && used < most))
         return true;
-    return member->sends < most / (2 * (scheduler->active + 1));
+    return used < most && member->sends < most / (2 * (scheduler->active + 1));
+}
+
+/* An own request under way wakes a member by its answer; one that has none
+ * must be woken by others'. */
+static bool must_be_fed(const struct member *member)
+{
+    return member->proven || member->sends == 0;
 }
 
 static void send_ready(struct scheduler *scheduler, struct member *member,
@@ -447,7 +457,8 @@ static void send_ready(struct scheduler *scheduler, struct member *member,
     struct dispatch dispatch;
     for (;;) {
         if (!may_send(scheduler, member)) {
-            starve(scheduler, member);
+            if (must_be_fed(member))
+                starve(scheduler, member);
             return;
         }
         if (!pipeline_dispatch(member->pipeline, now_ms, &dispatch))
