@@ -101,6 +101,7 @@ void pipeline_free(struct pipeline *pipeline)
     walks_close(pipeline);
     filter_unref(pipeline->filter);
     arena_close(&pipeline->texts);
+    free(pipeline->outcomes);
     free(pipeline->positions);
     free(pipeline->parked);
     free(pipeline->discarded);

@@ -94,7 +94,7 @@ struct pipeline {
     uint64_t patience_ms; /* A key's patience ends then; 0: none waits. */
     uint32_t batch;
     /* For effects, valid between two steps. */
-    struct outcome outcomes[OUTCOMES_AT_ONCE];
+    struct outcome *outcomes;
     struct command_circuit circuit;
     struct command_unpark unparks[WALKS];
     uint32_t unpark_batches[WALKS];
@@ -104,6 +104,7 @@ struct pipeline {
     uint64_t *discarded;
     uint32_t positions_capacity;
     uint32_t parked_capacity;
+    uint32_t outcomes_capacity;
     uint64_t random;
     struct delivery_metrics metrics;
     /* Delivered in this window and in the one before. */

@@ -79,6 +79,18 @@ static void need_parked(struct pipeline *pipeline)
         at_least(pipeline->discarded, most, sizeof *pipeline->discarded);
 }
 
+static void need_outcomes(struct pipeline *pipeline)
+{
+    uint32_t most = pipeline->slots.by_state[SLOT_ANSWERED];
+    if (most > OUTCOMES_AT_ONCE)
+        most = OUTCOMES_AT_ONCE;
+    if (most <= pipeline->outcomes_capacity)
+        return;
+    pipeline->outcomes_capacity = most;
+    pipeline->outcomes =
+        at_least(pipeline->outcomes, most, sizeof *pipeline->outcomes);
+}
+
 /* ---- What is over ---- */
 
 void pipeline_left(struct pipeline *pipeline, const struct slot *slot,
@@ -99,6 +111,7 @@ static void step_outcomes(struct pipeline *pipeline,
     struct slot *slot;
     uint32_t place = 0;
     uint32_t count = 0;
+    need_outcomes(pipeline);
     while (count < OUTCOMES_AT_ONCE &&
            (slot = slots_next(&pipeline->slots, SLOT_ANSWERED, &place)) !=
                NULL) {

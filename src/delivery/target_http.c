@@ -25,6 +25,10 @@ enum {
     /* Nor a name become known. */
     LOOKUP_MS_MAX = 10 * 1000,
     SPARE_TRANSFERS = 256,
+    /* A request under way holds both of them. Answers are short; what is sent
+     * goes out of the body itself as far as the socket takes it. */
+    RECEIVE_BUFFER = 4 * 1024,
+    SEND_BUFFER = 16 * 1024,
     SPARE_BODY_BYTES = 64 * 1024, /* More is not kept for the next one. */
     RETRY_AFTER_BYTES = 64,
     /* "+HOST:PORT:ADDRESS,..." */
@@ -159,6 +163,8 @@ static void set_constant_options(struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER);
+    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)SEND_BUFFER);
     curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
     /* Debian's libcurl looks into the system's directory as well. */
     if (transfer->target->options.ca_file != NULL)
