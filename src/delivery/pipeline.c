@@ -143,7 +143,7 @@ void pipeline_published(struct pipeline *pipeline, uint64_t last_position)
 }
 
 /* What was read ahead went through another filter or order. */
-static void read_again(struct pipeline *pipeline)
+void pipeline_read_again(struct pipeline *pipeline)
 {
     pipeline->reread = pipeline->granting;
     if (pipeline->granting)
@@ -160,7 +160,7 @@ void pipeline_update(struct pipeline *pipeline,
     keep_options(pipeline, options);
     bucket_limit(&pipeline->bucket, options->rate_limit_per_second, now_ms);
     walks_put_down(pipeline);
-    read_again(pipeline);
+    pipeline_read_again(pipeline);
     if (moves) {
         /* Applying the update has closed it in the log already; but what was
          * told of the old target may have come behind. */
@@ -178,7 +178,7 @@ void pipeline_decided(struct pipeline *pipeline, uint64_t now_ms)
     pipeline->ask_again = pipeline->asking_due;
     pipeline->reload = pipeline->intending;
     pipeline->distrust_upto = pipeline->last_position;
-    read_again(pipeline);
+    pipeline_read_again(pipeline);
     walks_put_down(pipeline);
     pipeline->refresh |= pipeline->options.ordering != ORDERING_NONE ||
                          pipeline->order.parked > 0;
@@ -228,11 +228,6 @@ void pipeline_hold_until(struct pipeline *pipeline, uint64_t until_ms)
     pipeline->hold_ms = until_ms;
 }
 
-static void hold(struct pipeline *pipeline, uint64_t now_ms)
-{
-    pipeline_hold_until(pipeline, now_ms + REPEAT_MS);
-}
-
 void pipeline_fed(struct pipeline *pipeline, int code,
                   const struct supply *supplies, uint32_t count,
                   uint64_t now_ms)
@@ -246,7 +241,7 @@ void pipeline_fed(struct pipeline *pipeline, int code,
     if (in_vain)
         return;
     if (code != 0) {
-        hold(pipeline, now_ms);
+        pipeline_hold_until(pipeline, now_ms + REPEAT_MS);
         return;
     }
     if (pipeline->feed_asked != pipeline->feed_from)
@@ -271,7 +266,7 @@ void pipeline_due(struct pipeline *pipeline, int code,
     }
     if (code != 0) {
         pipeline_due_at(pipeline, now_ms + REPEAT_MS);
-        hold(pipeline, now_ms);
+        pipeline_hold_until(pipeline, now_ms + REPEAT_MS);
         return;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -306,7 +301,7 @@ void pipeline_loaded(struct pipeline *pipeline, int code,
         return; /* It does not know of what was opened since. */
     }
     if (code != 0) {
-        hold(pipeline, now_ms);
+        pipeline_hold_until(pipeline, now_ms + REPEAT_MS);
         return;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -328,10 +323,10 @@ void pipeline_viewed(struct pipeline *pipeline, int code,
 {
     pipeline->viewing = false;
     if (code != 0) {
-        hold(pipeline, now_ms);
+        pipeline->refresh = true;
+        pipeline_hold_until(pipeline, now_ms + REPEAT_MS);
         return;
     }
-    pipeline->refresh = false;
     for (uint32_t i = 0; i < view->open_count; i++)
         retake_open(pipeline, &view->open[i], now_ms);
     take_counts(pipeline, view);
@@ -345,7 +340,7 @@ void pipeline_keys(struct pipeline *pipeline, int code,
 {
     pipeline->reading_keys = false;
     if (code != 0) {
-        hold(pipeline, now_ms);
+        pipeline_hold_until(pipeline, now_ms + REPEAT_MS);
         return;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -353,114 +348,6 @@ void pipeline_keys(struct pipeline *pipeline, int code,
         pipeline->keys_after = keys[i].key;
     }
     pipeline->load_keys = count == PIPELINE_KEYS_PAGE;
-}
-
-/* The grant was refused: its messages are read again, from the store, since
- * something was decided that memory does not know of. */
-static void grant_refused(struct pipeline *pipeline, int code, uint64_t now_ms)
-{
-    pipeline->distrust_upto = pipeline->last_position;
-    pipeline->refresh |= pipeline->options.ordering != ORDERING_NONE ||
-                         pipeline->order.parked > 0;
-    /* A pause explains itself, a decision needs no pause. */
-    if (code != ERR_STALE)
-        hold(pipeline, now_ms);
-}
-
-static void release_proposed(struct pipeline *pipeline, struct slot *slot)
-{
-    if (slot->ordered)
-        order_shut(&pipeline->order, slot->key, pipeline_blocks(pipeline));
-    slots_release(&pipeline->slots, slot);
-}
-
-/* The proposed slots of a batch may be sent, or their proposal was refused.
- * Where only some were opened it is not known which: they are looked up. */
-static void proposal_decided(struct pipeline *pipeline, uint32_t batch,
-                             bool granted, bool all)
-{
-    struct slot *slot;
-    uint32_t place = 0;
-    while ((slot = slots_next(&pipeline->slots, SLOT_PROPOSED, &place)) !=
-           NULL) {
-        if (slot->batch != batch)
-            continue;
-        if (granted)
-            slots_move(&pipeline->slots, slot, all ? SLOT_READY : SLOT_LOADING);
-        else
-            release_proposed(pipeline, slot);
-    }
-}
-
-/* From here on a read of what is due finds the batch's retries: a read begun
- * earlier may have missed them, so their times are noted only now. */
-static void batch_settled(struct pipeline *pipeline, uint32_t batch,
-                          uint64_t now_ms)
-{
-    struct slot *slot;
-    uint32_t place = 0;
-    while ((slot = slots_next(&pipeline->slots, SLOT_SETTLING, &place)) !=
-           NULL) {
-        if (slot->batch != batch)
-            continue;
-        if (slot->withdrawn)
-            pipeline_due_at(pipeline, now_ms);
-        else if (slot->outcome.state == DELIVERY_RETRYING)
-            pipeline_due_at(pipeline, slot->outcome.next_attempt_ms);
-        slots_release(&pipeline->slots, slot);
-    }
-}
-
-/* `next` moves before anything is read again. */
-static void grant_applied(struct pipeline *pipeline, uint32_t batch, int code,
-                          uint64_t now_ms)
-{
-    pipeline->granting = false;
-    proposal_decided(pipeline, batch, code == 0, true);
-    if (code == 0)
-        pipeline->next = pipeline->grant_upto + 1;
-    else
-        grant_refused(pipeline, code, now_ms);
-    if (code != 0 || pipeline->refresh || pipeline->reread)
-        read_again(pipeline);
-}
-
-static void intent_applied(struct pipeline *pipeline, uint32_t batch, int code,
-                           uint32_t count, uint64_t now_ms)
-{
-    pipeline->intending = false;
-    proposal_decided(pipeline, batch, code == 0,
-                     count == pipeline->intent_count && !pipeline->reload);
-    pipeline->reload = false;
-    pipeline->load_again = pipeline->loading;
-    if (code == 0)
-        return;
-    pipeline_due_at(pipeline, now_ms + REPEAT_MS);
-    hold(pipeline, now_ms);
-    pipeline->refresh |= pipeline->options.ordering != ORDERING_NONE;
-}
-
-void pipeline_applied(struct pipeline *pipeline, enum pipeline_command command,
-                      uint32_t batch, int code, uint32_t count, uint64_t now_ms)
-{
-    switch (command) {
-    case PIPELINE_GRANT:
-        grant_applied(pipeline, batch, code, now_ms);
-        break;
-    case PIPELINE_INTENT:
-        intent_applied(pipeline, batch, code, count, now_ms);
-        break;
-    case PIPELINE_UNPARK:
-        proposal_decided(pipeline, batch, code == 0, true);
-        walks_applied(pipeline, batch, code, now_ms);
-        break;
-    case PIPELINE_OUTCOMES:
-    case PIPELINE_WITHDRAW:
-        batch_settled(pipeline, batch, now_ms);
-        break;
-    case PIPELINE_TOLD:
-        break;
-    }
 }
 
 bool pipeline_dispatch(struct pipeline *pipeline, uint64_t now_ms,

@@ -1,6 +1,7 @@
 /* pipeline_inside.h - what the pipeline's files share: pipeline.c (events),
- * pipeline_answer.c (what comes of an answer), pipeline_walk.c (parked
- * messages) and pipeline_step.c (effects). */
+ * pipeline_applied.c (answers from the log), pipeline_answer.c (answers of
+ * targets), pipeline_grant.c and pipeline_walk.c (what may be granted: new
+ * messages, parked ones) and pipeline_step.c (all effects). */
 #ifndef POSTOFFICE_DELIVERY_PIPELINE_INSIDE_H
 #define POSTOFFICE_DELIVERY_PIPELINE_INSIDE_H
 
@@ -124,6 +125,8 @@ enum {
 /* There is a retry at this time. */
 void pipeline_due_at(struct pipeline *pipeline, uint64_t due_ms);
 void pipeline_hold_until(struct pipeline *pipeline, uint64_t until_ms);
+/* What is in hand of what was never tried is no good any more. */
+void pipeline_read_again(struct pipeline *pipeline);
 
 static inline bool pipeline_blocks(const struct pipeline *pipeline)
 {
@@ -165,6 +168,11 @@ void pipeline_left(struct pipeline *pipeline, const struct slot *slot,
 /* pipeline_answer.c: settles what has been open for longer than it may. */
 void pipeline_expire(struct pipeline *pipeline, uint64_t now_ms);
 
+/* pipeline_step.c: room for positions that an effect names. */
+uint64_t *pipeline_part(struct pipeline *pipeline, uint32_t which);
+/* pipeline_grant.c: opens `most` at most. */
+void grants_step(struct pipeline *pipeline, uint32_t most, uint64_t now_ms,
+                 struct pipeline_effects *effects);
 /* pipeline_walk.c */
 void walks_step(struct pipeline *pipeline, uint32_t room, uint64_t now_ms,
                 struct pipeline_effects *effects);

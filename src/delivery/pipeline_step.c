@@ -7,8 +7,7 @@
 #include <assert.h>
 
 enum {
-    AHEAD_MIN = 32,       /* Read ahead at least so many messages. */
-    EXAMINED_MAX = 65536, /* Positions that one grant examines at most. */
+    AHEAD_MIN = 32, /* Read ahead at least so many messages. */
     /* Of what the rate allows in a second, the part that is granted ahead:
      * what is granted and not sent would be in doubt after a crash. */
     RATE_AHEAD = 10,
@@ -61,22 +60,9 @@ static void need_positions(struct pipeline *pipeline)
                                    sizeof *pipeline->positions);
 }
 
-static uint64_t *part(struct pipeline *pipeline, uint32_t which)
+uint64_t *pipeline_part(struct pipeline *pipeline, uint32_t which)
 {
     return pipeline->positions + which * pipeline->positions_capacity;
-}
-
-/* As many as there are in hand may be parked, or discarded. */
-static void need_parked(struct pipeline *pipeline)
-{
-    uint32_t most = pipeline->ahead.count;
-    if (most <= pipeline->parked_capacity)
-        return;
-    pipeline->parked_capacity = most;
-    pipeline->parked =
-        at_least(pipeline->parked, most * 2, sizeof *pipeline->parked);
-    pipeline->discarded =
-        at_least(pipeline->discarded, most, sizeof *pipeline->discarded);
 }
 
 static void need_outcomes(struct pipeline *pipeline)
@@ -141,7 +127,7 @@ static void step_withdraw(struct pipeline *pipeline,
 {
     struct slot *slot;
     uint32_t place = 0;
-    effects->withdraw = part(pipeline, POSITIONS_WITHDRAW);
+    effects->withdraw = pipeline_part(pipeline, POSITIONS_WITHDRAW);
     while ((slot = slots_next(&pipeline->slots, SLOT_READY, &place)) != NULL)
         withdraw(pipeline, slot, effects);
     place = 0;
@@ -200,7 +186,7 @@ static uint32_t propose_due(struct pipeline *pipeline, uint32_t count,
 {
     if (count > pipeline->due.count)
         count = pipeline->due.count;
-    effects->intent = part(pipeline, POSITIONS_INTENT);
+    effects->intent = pipeline_part(pipeline, POSITIONS_INTENT);
     for (uint32_t i = 0; i < count; i++) {
         struct supply supply = hand_pop(&pipeline->due);
         struct slot *slot = propose(pipeline, &supply, effects->intent_batch);
@@ -215,133 +201,6 @@ static uint32_t propose_due(struct pipeline *pipeline, uint32_t count,
     pipeline->intending = count > 0;
     pipeline->intent_count = count;
     return count;
-}
-
-/* ---- Granting ---- */
-
-/* A grant in the making. */
-struct draft {
-    struct command_grant *grant;
-    uint64_t *open;
-    uint64_t *open_keys;
-    uint64_t *parked;
-    uint64_t *parked_keys;
-};
-
-enum verdict { TAKE, PARK, COUNT, STOP };
-
-/* What the order says of the next message in hand. */
-static enum verdict judge_key(struct pipeline *pipeline,
-                              const struct supply *supply, uint64_t now_ms)
-{
-    const struct order_key *entry = order_find(&pipeline->order, supply->key);
-    if (entry == NULL)
-        return supply->unwanted ? COUNT : TAKE;
-    if (entry->looking && entry->parked <= WALK_READ)
-        return STOP; /* Its last ones may just be on their way back. */
-    if (order_key_is_held(&pipeline->order, supply->key,
-                          pipeline_blocks(pipeline)))
-        return PARK;
-    if (entry->open == 0)
-        return supply->unwanted ? COUNT : TAKE;
-    if (entry->opened_ms + KEY_PATIENCE_MS <= now_ms)
-        return PARK;
-    pipeline->patience_ms = entry->opened_ms + KEY_PATIENCE_MS;
-    return STOP;
-}
-
-static enum verdict judge(struct pipeline *pipeline,
-                          const struct supply *supply, uint64_t now_ms)
-{
-    if (supply->letter == NULL)
-        return COUNT;
-    switch (pipeline->options.ordering) {
-    case ORDERING_KEY:
-        if (supply->key != 0)
-            return judge_key(pipeline, supply, now_ms);
-        break;
-    case ORDERING_STRICT:
-        if (!supply->unwanted && pipeline_strict_waits(pipeline))
-            return STOP;
-        break;
-    case ORDERING_NONE:
-        break;
-    }
-    return supply->unwanted ? COUNT : TAKE;
-}
-
-static void take(struct pipeline *pipeline, struct draft *draft,
-                 struct supply *supply, uint32_t batch, uint64_t now_ms)
-{
-    struct command_grant *grant = draft->grant;
-    draft->open[grant->open_count] = supply->position;
-    draft->open_keys[grant->open_count++] = supply->key;
-    pipeline_open(pipeline, supply, batch, now_ms);
-}
-
-static void park(struct pipeline *pipeline, struct draft *draft,
-                 const struct supply *supply)
-{
-    struct command_grant *grant = draft->grant;
-    draft->parked[grant->parked_count] = supply->position;
-    draft->parked_keys[grant->parked_count++] = supply->key;
-    order_parked(&pipeline->order, supply->key, supply->position);
-}
-
-/* Takes from hand what may go; ends before what may not. */
-static void fill(struct pipeline *pipeline, struct draft *draft, uint32_t most,
-                 uint32_t batch, uint64_t now_ms)
-{
-    struct command_grant *grant = draft->grant;
-    while (pipeline->ahead.count > 0 && grant->examined < EXAMINED_MAX) {
-        enum verdict verdict =
-            judge(pipeline, hand_at(&pipeline->ahead, 0), now_ms);
-        if (verdict == STOP || (verdict == TAKE && grant->open_count == most))
-            return;
-        struct supply supply = hand_pop(&pipeline->ahead);
-        grant->examined += supply.examined;
-        grant->upto = supply.position;
-        if (supply.discarded)
-            pipeline->discarded[grant->discarded_count++] = supply.position;
-        if (verdict == TAKE) {
-            take(pipeline, draft, &supply, batch, now_ms);
-            continue;
-        }
-        if (verdict == PARK)
-            park(pipeline, draft, &supply);
-        letter_unref(supply.letter);
-    }
-}
-
-/* What is parked stays with whoever is ahead of it; keys are told only under
- * an order. */
-static void step_grant(struct pipeline *pipeline, uint32_t most,
-                       uint64_t now_ms, struct pipeline_effects *effects)
-{
-    if (pipeline->granting || pipeline->ahead.count == 0 ||
-        walks_come_first(pipeline))
-        return;
-    need_parked(pipeline);
-    bool keys = pipeline->options.ordering == ORDERING_KEY;
-    struct command_grant *grant = &effects->grant;
-    struct draft draft = {.grant = grant,
-                          .open = part(pipeline, POSITIONS_GRANT),
-                          .open_keys = part(pipeline, POSITIONS_KEYS),
-                          .parked = pipeline->parked,
-                          .parked_keys =
-                              pipeline->parked + pipeline->parked_capacity};
-    *grant = (struct command_grant){.publisher_id = pipeline->id,
-                                    .from = pipeline->next,
-                                    .open = draft.open,
-                                    .open_keys = keys ? draft.open_keys : NULL,
-                                    .parked = draft.parked,
-                                    .parked_keys = draft.parked_keys,
-                                    .discarded = pipeline->discarded};
-    fill(pipeline, &draft, most, effects->grant_batch, now_ms);
-    if (grant->examined == 0)
-        return;
-    pipeline->grant_upto = grant->upto;
-    pipeline->granting = true;
 }
 
 /* ---- Probing ---- */
@@ -378,7 +237,7 @@ static void step_probe(struct pipeline *pipeline, uint32_t most,
     bool due = due_may_come(pipeline, now_ms);
     bool fresh = fresh_may_come(pipeline);
     if (fresh && (pipeline->probe_fresh || !due)) {
-        step_grant(pipeline, most, now_ms, effects);
+        grants_step(pipeline, most, now_ms, effects);
         if (effects->grant.open_count > 0) {
             pipeline->fresh_probes++;
             pipeline->probe_fresh = false;
@@ -446,6 +305,7 @@ static void step_refresh(struct pipeline *pipeline,
     if (pipeline->walking > 0)
         return;
     pipeline->viewing = true;
+    pipeline->refresh = false; /* Set again meanwhile, it is read again. */
     effects->read_view = true;
 }
 
@@ -533,7 +393,7 @@ static void step_go(struct pipeline *pipeline, uint64_t now_ms,
         uint32_t before = pipeline->slots.window;
         walks_step(pipeline, most, now_ms, effects);
         most -= pipeline->slots.window - before;
-        step_grant(pipeline, most, now_ms, effects);
+        grants_step(pipeline, most, now_ms, effects);
     }
     step_reads(pipeline, room(pipeline, now_ms), now_ms, effects);
     step_wake(pipeline, now_ms, effects);

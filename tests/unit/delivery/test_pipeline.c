@@ -131,12 +131,48 @@ static void test_an_order_changes_under_a_grant(void **state)
     pipeline_free(pipeline);
 }
 
+/* A person decides while the store's counts are being read: they are read once
+ * more. */
+static void test_a_decision_meets_a_view(void **state)
+{
+    (void)state;
+    struct publisher_options options = {.target = slice_text("http://a/"),
+                                        .ordering = ORDERING_STRICT,
+                                        .on_poison = POISON_BLOCK,
+                                        .max_in_flight = 4,
+                                        .max_attempts = 9};
+    struct pipeline_view view = {
+        .publisher = {.id = 1, .topic_id = 1, .options = options},
+        .next = FRESH,
+        .last_position = FRESH};
+    struct supply fresh = supply_at(FRESH, 0);
+    struct pipeline *pipeline = pipeline_new(&view, 1);
+    struct pipeline_effects effects;
+    pipeline_update(pipeline, &options, NOW_MS);
+    pipeline_step(pipeline, NOW_MS, &effects);
+    assert_true(effects.read_view);
+    pipeline_decided(pipeline, NOW_MS);
+    view.ordered_stuck = 1; /* Until the decision. */
+    pipeline_viewed(pipeline, 0, &view, NOW_MS);
+    pipeline_step(pipeline, NOW_MS, &effects);
+    assert_true(effects.read_view);
+    view.ordered_stuck = 0;
+    pipeline_viewed(pipeline, 0, &view, NOW_MS);
+    pipeline_step(pipeline, NOW_MS, &effects);
+    pipeline_fed(pipeline, 0, &fresh, 1, NOW_MS);
+    pipeline_step(pipeline, NOW_MS, &effects);
+    assert_int_equal(effects.grant.open_count, 1);
+    letter_unref(fresh.letter);
+    pipeline_free(pipeline);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_refused_grant_beside_a_retry),
         cmocka_unit_test(test_a_redrive_meets_a_read),
         cmocka_unit_test(test_an_order_changes_under_a_grant),
+        cmocka_unit_test(test_a_decision_meets_a_view),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
