@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { FORMAT = 1, DIGEST_DIGITS = 16 };
+enum { FORMAT = 2, DIGEST_DIGITS = 16 };
 
 /* ---- Reading ---- */
 
@@ -37,6 +37,7 @@ static bool take_all(const json_t *file, struct bookmark *bookmark)
     memcpy(bookmark->key, key, strlen(key) + 1);
     bookmark->digest = strtoull(digest, NULL, 16);
     return take_number(file, "line", &bookmark->line) &&
+           take_number(file, "until", &bookmark->until) &&
            take_number(file, "stored", &bookmark->stored) &&
            take_number(file, "refused", &bookmark->refused);
 }
@@ -67,11 +68,11 @@ static char *text_of(const struct bookmark *bookmark)
 {
     char digest[DIGEST_DIGITS + 1];
     snprintf(digest, sizeof digest, "%016" PRIx64, bookmark->digest);
-    json_t *file =
-        json_pack("{s:i, s:s, s:I, s:s, s:I, s:I}", "format", FORMAT, "key",
-                  bookmark->key, "line", (json_int_t)bookmark->line, "digest",
-                  digest, "stored", (json_int_t)bookmark->stored, "refused",
-                  (json_int_t)bookmark->refused);
+    json_t *file = json_pack(
+        "{s:i, s:s, s:I, s:I, s:s, s:I, s:I}", "format", FORMAT, "key",
+        bookmark->key, "line", (json_int_t)bookmark->line, "until",
+        (json_int_t)bookmark->until, "digest", digest, "stored",
+        (json_int_t)bookmark->stored, "refused", (json_int_t)bookmark->refused);
     char *text = json_dumps(file, JSON_COMPACT);
     json_decref(file);
     return text;

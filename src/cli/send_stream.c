@@ -3,8 +3,8 @@
  * Lines gather into requests of bounded size. A request that begins with line
  * N has the idempotency key KEY:N, so that its n-th line counts as KEY:N:n;
  * the next one begins only when each of its lines has an outcome. So however
- * a request ends, the same lines are sent again from the same N, and what is
- * stored already gives its id again.
+ * a request ends, the same lines are sent again from the same N, none fewer,
+ * and what is stored already gives its id again.
  *
  *     read lines --> request --> node --> outcomes shown --> bookmark
  *                       ^                     |
@@ -83,9 +83,11 @@ static bool send_all(struct stream *stream)
 {
     while (true) {
         struct slice line;
-        /* What has gathered does not wait for a silent pipe. */
-        enum line_kind kind =
-            lines_next(&stream->lines, stream->count == 0, &line);
+        /* What has gathered does not wait for a silent pipe, unless it was
+         * sent before together with what is still to come. */
+        bool waits =
+            stream->count == 0 || stream->lines.number < stream->mark.until;
+        enum line_kind kind = lines_next(&stream->lines, waits, &line);
         if (kind == LINE_FAILED) {
             fprintf(stderr, "postoffice: standard input: %s\n",
                     strerror(errno));

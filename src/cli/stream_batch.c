@@ -107,6 +107,13 @@ static enum outcomes show_outcomes(struct stream *stream, unsigned count,
     return result;
 }
 
+/* From now on the first `count` lines may be stored. */
+static bool note_sending(struct stream *stream, unsigned count)
+{
+    stream->mark.until = stream->batch[count - 1].number;
+    return stream_save(stream);
+}
+
 /* The first `count` lines. */
 static enum delivery send_lines(struct stream *stream, unsigned count,
                                 struct answer *ret_answer)
@@ -162,6 +169,8 @@ bool stream_send(struct stream *stream)
         struct answer answer;
         if (count > stream->count)
             count = stream->count;
+        if (!note_sending(stream, count))
+            return false;
         enum delivery delivery = send_lines(stream, count, &answer);
         if (delivery == TOO_LARGE && count > 1) {
             count /= 2;
