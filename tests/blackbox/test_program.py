@@ -117,11 +117,12 @@ def test_secrets_are_masked():
     assert secret not in done.stdout + done.stderr
 
 
-def test_open_address_without_tokens_is_refused(tmp_path):
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1.example", "127.1234567890.example"])
+def test_open_address_without_tokens_is_refused(tmp_path, host):
     """The refusal names both ways out."""
     done = run_program(
         "serve",
-        f"--listen=0.0.0.0:{free_port()}",
+        f"--listen={host}:{free_port()}",
         f"--raft-listen=127.0.0.1:{free_port()}",
         f"--data-dir={tmp_path}",
     )
