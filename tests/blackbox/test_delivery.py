@@ -186,6 +186,7 @@ def test_timeout_is_an_attempt(node, receiver):
 def test_receiver_down_and_up_again(ordered, receiver):
     first = ordered.publish_many(range(10))
     receiver.wait_messages(first)
+    ordered.wait_backlog(ordered.publisher_id)  # The answers have arrived, too.
     receiver.down()
     while_down = ordered.publish_many(range(100))
     state = wait_until(

@@ -54,6 +54,9 @@ class Script:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            # What runs in the background is born deaf to Ctrl-C, and a shell
+            # cannot trap what it was told to ignore.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -4,6 +4,7 @@
 #include "src/delivery/backoff.h"
 #include "src/delivery/delivery_read.h"
 #include "storage/query.h"
+#include "tests/unit/temporary.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -744,9 +745,7 @@ void world_open_with(struct world *world, uint64_t seed, uint32_t sends_max)
         .sends_max = sends_max, .random = seed * 2 + 1, .now_ms = 1000000};
     world->proposals_last = &world->proposals;
     world->seen = memory_new_zeroed(WORLD_PUBLISHERS, sizeof *world->seen);
-    snprintf(world->directory, sizeof world->directory, "%s",
-             "/tmp/postoffice-world-XXXXXX");
-    assert_non_null(mkdtemp(world->directory));
+    assert_true(temporary_directory(world->directory));
     int rc = store_open(world->directory, &options, &world->store, &error);
     if (rc != 0)
         fail_msg("open: %s", error.text);

@@ -135,7 +135,7 @@ static void test_chunked_bodies(void **state)
     raw("POST /api/messages HTTP/1.1\r\nHost: h\r\n"
         "Transfer-Encoding: chunked\r\n\r\n"
         "10\r\n{\"topic\":\"t\",\"pa\r\n"
-        "1c;x=y\r\nyload\":1,\"attributes\":{}}  \r\n0\r\ntrailer: x\r\n\r\n",
+        "1b;x=y\r\nyload\":1,\"attributes\":{}}  \r\n0\r\ntrailer: x\r\n\r\n",
         201, false);
     expect_log("publish t 1 [1]\n");
 }

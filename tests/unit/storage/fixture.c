@@ -1,5 +1,7 @@
 #include "fixture.h"
 
+#include "tests/unit/temporary.h"
+
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,8 +39,7 @@ void expect_ok(int rc, const struct error *error)
 
 void fixture_make_directory(char directory[64])
 {
-    snprintf(directory, 64, "/tmp/postoffice-storage-XXXXXX");
-    assert_non_null(mkdtemp(directory));
+    assert_true(temporary_directory(directory));
 }
 
 void fixture_remove_directory(const char *directory)
