@@ -1,19 +1,9 @@
 #include "http/origin.h"
 
+#include "base/host.h"
 #include "http/server_inside.h"
 
-#include <arpa/inet.h>
-#include <strings.h>
-
 /* ---- Names ---- */
-
-/* Hosts have no case. */
-static bool is_same(struct slice a, struct slice b)
-{
-    return a.length > 0 && a.length == b.length &&
-           strncasecmp((const char *)a.data, (const char *)b.data, a.length) ==
-               0;
-}
 
 /* What stands between "://" and the path; empty when it is no URL. */
 static struct slice authority_of(struct slice url)
@@ -30,37 +20,16 @@ static struct slice authority_of(struct slice url)
                     slash == NULL ? left : (size_t)(slash - at) - length);
 }
 
-static struct slice without_port(struct slice authority)
-{
-    const uint8_t *colon = authority.length == 0
-                               ? NULL
-                               : memrchr(authority.data, ':', authority.length);
-    if (colon == NULL || authority.data[authority.length - 1] == ']')
-        return authority;
-    return slice_of(authority.data, (size_t)(colon - authority.data));
-}
-
 /* Names below localhost never leave a browser's machine (RFC 6761, section
  * 6.3). */
 static bool is_loopback(struct slice host)
 {
     static const char below[] = ".localhost";
     size_t length = sizeof below - 1;
-    char text[INET_ADDRSTRLEN];
-    struct in_addr address;
-    if (is_same(host, slice_text("localhost")) ||
-        is_same(host, slice_text("[::1]")))
-        return true;
-    if (host.length > length &&
-        is_same(slice_of(host.data + host.length - length, length),
-                slice_text(below)))
-        return true;
-    if (host.length == 0 || host.length >= sizeof text)
-        return false;
-    memcpy(text, host.data, host.length);
-    text[host.length] = '\0';
-    return inet_pton(AF_INET, text, &address) == 1 &&
-           ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET;
+    return host_is_loopback(host) ||
+           (host.length > length &&
+            host_is(slice_of(host.data + host.length - length, length),
+                    slice_text(below)));
 }
 
 /* ---- Requests ---- */
@@ -86,7 +55,7 @@ static bool is_cross_origin(const struct request *request, struct slice host)
     struct slice origin;
     if (!changes(request) || !request_find_header(request, "origin", &origin))
         return false;
-    return !is_same(authority_of(origin), host);
+    return !host_is(authority_of(origin), host);
 }
 
 static bool is_foreign(const struct request *request, struct slice host)
@@ -94,9 +63,9 @@ static bool is_foreign(const struct request *request, struct slice host)
     const struct http_options *options = &request->server->options;
     if (!options->local || request->caller.kind != CALLER_ANONYMOUS)
         return false;
-    struct slice name = without_port(host);
+    struct slice name = host_of(host);
     struct slice own = authority_of(slice_text(options->advertised));
-    return !is_loopback(name) && !is_same(name, without_port(own));
+    return !is_loopback(name) && !host_is(name, host_of(own));
 }
 
 bool origin_admit(struct request *request)

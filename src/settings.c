@@ -1,9 +1,9 @@
 #include "settings.h"
 
+#include "base/host.h"
 #include "base/memory.h"
 #include "delivery/address_policy.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
@@ -450,21 +450,9 @@ void settings_print(const struct settings *settings, FILE *to)
         fputs("cluster-secret\t***\tenv POSTOFFICE_CLUSTER_SECRET\n", to);
 }
 
-/* A name other than localhost may be anybody's, whatever it begins with. */
 static bool is_loopback(const char *listen)
 {
-    char host[INET_ADDRSTRLEN];
-    struct in_addr address;
-    size_t length = strcspn(listen, ":");
-    if (strncmp(listen, "localhost:", 10) == 0 ||
-        strncmp(listen, "[::1]:", 6) == 0)
-        return true;
-    if (length >= sizeof host)
-        return false;
-    memcpy(host, listen, length);
-    host[length] = '\0';
-    return inet_pton(AF_INET, host, &address) == 1 &&
-           ntohl(address.s_addr) >> 24 == 127;
+    return host_is_loopback(host_of(slice_text(listen)));
 }
 
 bool settings_is_local(const struct settings *settings)

@@ -1,5 +1,6 @@
 #include "signature.h"
 
+#include "base/base64.h"
 #include "base/memory.h"
 
 #include <assert.h>
@@ -17,46 +18,23 @@ enum { PREFIX_LENGTH = sizeof prefix - 1, DIGEST_SIZE = 32 };
 
 /* ---- Secrets ---- */
 
-static bool is_base64(uint8_t byte)
-{
-    return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') ||
-           (byte >= '0' && byte <= '9') || byte == '+' || byte == '/';
-}
-
 bool signature_key_read(struct slice secret, struct signature_key *ret_key)
 {
-    /* Whole quartets for the decoder; what is missing is padding. */
-    uint8_t text[SIGNATURE_KEY_MAX / 3 * 4 + 4];
-    uint8_t bytes[sizeof text];
+    enum { TEXT_MAX = (SIGNATURE_KEY_MAX + 2) / 3 * 4 };
+    uint8_t bytes[TEXT_MAX / 4 * 3 + 3];
     size_t length = 0;
     if (secret.length < PREFIX_LENGTH ||
+        secret.length - PREFIX_LENGTH > TEXT_MAX ||
         memcmp(secret.data, prefix, PREFIX_LENGTH) != 0)
         return false;
-    size_t end = secret.length;
-    while (end > PREFIX_LENGTH && secret.length - end < 2 &&
-           secret.data[end - 1] == '=')
-        end--;
-    if (end - PREFIX_LENGTH > sizeof text)
-        return false;
-    for (size_t i = PREFIX_LENGTH; i < end; i++) {
-        if (!is_base64(secret.data[i]))
-            return false;
-        text[length++] = secret.data[i];
-    }
-    size_t left = length % 4;
-    size_t padded = secret.length - end;
-    if (left == 1 || (padded > 0 && padded != (4 - left) % 4))
-        return false;
-    size_t count = length * 3 / 4;
-    while (length % 4 != 0)
-        text[length++] = '=';
-    bool good = count >= SIGNATURE_KEY_MIN && count <= SIGNATURE_KEY_MAX &&
-                EVP_DecodeBlock(bytes, text, (int)length) >= (int)count;
+    bool good = base64_decode(slice_of(secret.data + PREFIX_LENGTH,
+                                       secret.length - PREFIX_LENGTH),
+                              bytes, &length) &&
+                length >= SIGNATURE_KEY_MIN && length <= SIGNATURE_KEY_MAX;
     if (good) {
-        memcpy(ret_key->bytes, bytes, count);
-        ret_key->length = count;
+        memcpy(ret_key->bytes, bytes, length);
+        ret_key->length = length;
     }
-    OPENSSL_cleanse(text, sizeof text);
     OPENSSL_cleanse(bytes, sizeof bytes);
     return good;
 }
