@@ -1,5 +1,6 @@
 #include "base/codec.h"
 
+#include "base/error.h"
 #include "base/memory.h"
 
 #include <endian.h>
@@ -198,4 +199,9 @@ struct slice decoder_string(struct decoder *decoder)
 bool decoder_done(const struct decoder *decoder)
 {
     return !decoder->failed && decoder->offset == decoder->input.length;
+}
+
+int decoder_end(const struct decoder *decoder)
+{
+    return decoder_done(decoder) ? 0 : ERR_CORRUPT;
 }

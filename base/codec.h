@@ -60,6 +60,9 @@ struct slice decoder_bytes(struct decoder *decoder, size_t length);
 struct slice decoder_string(struct decoder *decoder); /* u32 length first. */
 /* Everything was read and nothing overran. */
 bool decoder_done(const struct decoder *decoder);
+/* The same for formats that end where their last field does: 0, or
+ * ERR_CORRUPT. */
+int decoder_end(const struct decoder *decoder);
 static inline size_t decoder_left(const struct decoder *decoder)
 {
     return decoder->failed ? 0 : decoder->input.length - decoder->offset;

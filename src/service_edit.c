@@ -124,7 +124,7 @@ static void start_topic(struct service_edit *edit)
         update.options.max_backlog_bytes = from->max_backlog_bytes;
     if (given & TOPIC_GIVES_INDEXED)
         update.options.indexed_fields = from->indexed_fields;
-    command_topic_update_encode(propose(edit), clock_wall_ms(), 0, &update);
+    command_topic_update_encode(propose(edit), clock_wall_ms(), &update);
     proposed(edit);
 }
 
@@ -136,7 +136,7 @@ static void start_active(struct service_edit *edit)
                                   .reason =
                                       slice_text(active ? NULL : "requested")};
     edit->settled = true;
-    command_pause_encode(propose(edit), clock_wall_ms(), 0, &pause);
+    command_pause_encode(propose(edit), clock_wall_ms(), &pause);
     proposed(edit);
 }
 
@@ -173,7 +173,7 @@ static void start_change(struct service_edit *edit,
         return;
     }
     settle_secret(&publisher->options, &update);
-    command_publisher_update_encode(propose(edit), clock_wall_ms(), 0, &update);
+    command_publisher_update_encode(propose(edit), clock_wall_ms(), &update);
     proposed(edit);
 }
 
@@ -189,7 +189,7 @@ static void start_rotation(struct service_edit *edit,
         return;
     }
     update.options.secret = slice_text(secret);
-    command_publisher_update_encode(propose(edit), clock_wall_ms(), 0, &update);
+    command_publisher_update_encode(propose(edit), clock_wall_ms(), &update);
     proposed(edit);
     explicit_bzero(secret, sizeof secret);
 }

@@ -257,7 +257,7 @@ static void decide(struct service *service, uint64_t ticket,
     struct command_decision decision = {.message_id = id,
                                         .publisher_id = publisher_id};
     command_decision_encode(proposer_begin(service->parts.proposer), type,
-                            clock_wall_ms(), 0, &decision);
+                            clock_wall_ms(), &decision);
     service_propose(service, done, ticket);
 }
 

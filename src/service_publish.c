@@ -49,7 +49,7 @@ static void propose(struct service *service, uint32_t topic_id,
 {
     struct encoder *out = proposer_begin(service->parts.proposer);
     size_t begun = command_messages_begin_once(
-        out, clock_wall_ms(), 0, publish->idempotency, publish->count);
+        out, clock_wall_ms(), publish->idempotency, publish->count);
     for (uint32_t i = 0; i < publish->count; i++) {
         struct message message = message_of(publish, i);
         message.topic_id = topic_id;

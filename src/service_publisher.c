@@ -161,7 +161,7 @@ void service_publisher_create(void *context, uint64_t ticket,
                                               .paused = !request->active,
                                               .options = request->options};
     command_publisher_create_encode(proposer_begin(service->parts.proposer),
-                                    clock_wall_ms(), 0, &create);
+                                    clock_wall_ms(), &create);
     service_propose(service, on_changed, ticket);
 }
 
@@ -193,7 +193,7 @@ void service_publisher_delete(void *context, uint64_t ticket, uint32_t id)
     if (change_refused(service, ticket, id))
         return;
     command_publisher_delete_encode(proposer_begin(service->parts.proposer),
-                                    clock_wall_ms(), 0, id);
+                                    clock_wall_ms(), id);
     service_propose(service, on_deleted, ticket);
 }
 
@@ -208,7 +208,7 @@ void service_publisher_pause(void *context, uint64_t ticket, uint32_t id,
     struct command_pause pause = {
         .publisher_id = id, .paused = paused, .reason = reason};
     command_pause_encode(proposer_begin(service->parts.proposer),
-                         clock_wall_ms(), 0, &pause);
+                         clock_wall_ms(), &pause);
     service_propose(service, on_changed, ticket);
 }
 

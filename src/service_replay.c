@@ -301,7 +301,7 @@ static bool start_then(struct service_read *read)
     bool proposes = read->result.code == 0;
     if (proposes) {
         command_replay_start_encode(proposer_begin(service->parts.proposer),
-                                    clock_wall_ms(), 0, &start);
+                                    clock_wall_ms(), &start);
         proposer_sign(service->parts.proposer, &trial->author);
         proposer_end(service->parts.proposer, on_changed, service,
                      read->ticket);
@@ -373,6 +373,6 @@ void service_replay_cancel(void *context, uint64_t ticket, uint32_t id)
         return;
     }
     command_replay_cancel_encode(proposer_begin(service->parts.proposer),
-                                 clock_wall_ms(), 0, id);
+                                 clock_wall_ms(), id);
     service_propose(service, on_changed, ticket);
 }

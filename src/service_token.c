@@ -7,13 +7,18 @@
 #include "service_inside.h"
 
 #include "access/token_text.h"
+#include "base/bounds.h"
 #include "base/clock.h"
 #include "base/logger.h"
 #include "base/memory.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum { MEMBERS_WAIT_MS = 3000 };
+
+#define TOKENS "1024"
+static_assert(BOUND_TOKENS == 1024, "a detail tells it in words");
 
 /* A change that is applied here, and is to be answered. */
 struct token_wait {
@@ -119,7 +124,7 @@ static void on_made(void *context, uint64_t ticket, int code, uint64_t index,
     (void)ticket;
     if (code == 0 && result->code == ERR_BUSY)
         fail(wait, ERR_CONFLICT, NULL,
-             "The cluster keeps at most 1024 tokens: revoke one first.");
+             "The cluster keeps at most " TOKENS " tokens: revoke one first.");
     else if (code != 0 || result->code != 0)
         fail(wait, code != 0 ? code : result->code,
              code == 0 && result->code == ERR_EXISTS ? "name" : NULL, NULL);

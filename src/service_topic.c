@@ -47,7 +47,7 @@ void service_topic_create(void *context, uint64_t ticket,
         return;
     }
     command_topic_create_encode(proposer_begin(service->parts.proposer),
-                                clock_wall_ms(), 0, options);
+                                clock_wall_ms(), options);
     service_propose(service, on_created, ticket);
 }
 
@@ -114,6 +114,6 @@ void service_topic_delete(void *context, uint64_t ticket, struct slice name,
     struct command_topic_delete deletion = {.topic_id = topic->id,
                                             .force = force};
     command_topic_delete_encode(proposer_begin(service->parts.proposer),
-                                clock_wall_ms(), 0, &deletion);
+                                clock_wall_ms(), &deletion);
     service_propose(service, on_deleted, ticket);
 }

@@ -48,7 +48,7 @@ int command_next(struct slice *entry, struct command *ret_command)
     command.flags = decoder_u16(&in);
     uint32_t length = decoder_u32(&in);
     command.time_ms = decoder_u64(&in);
-    command.actor = decoder_u32(&in);
+    (void)decoder_u32(&in); /* Reserved. */
     command.body = decoder_bytes(&in, length);
     if (in.failed || command.version == 0)
         return ERR_CORRUPT;
@@ -67,7 +67,7 @@ int command_next(struct slice *entry, struct command *ret_command)
 }
 
 size_t command_begin(struct encoder *out, enum command_type type,
-                     uint64_t time_ms, uint32_t actor)
+                     uint64_t time_ms)
 {
     size_t begun = out->length;
     encoder_u8(out, COMMAND_VERSION);
@@ -75,7 +75,7 @@ size_t command_begin(struct encoder *out, enum command_type type,
     encoder_u16(out, 0);
     encoder_u32(out, 0);
     encoder_u64(out, time_ms);
-    encoder_u32(out, actor);
+    encoder_u32(out, 0);
     assert(out->length - begun == COMMAND_ENVELOPE_SIZE);
     return begun;
 }
@@ -113,16 +113,10 @@ void command_sign(struct encoder *out, size_t begun,
     command_end(out, begun);
 }
 
-/* All bodies here end where their last field does. */
-static int ended(const struct decoder *in)
-{
-    return decoder_done(in) ? 0 : ERR_CORRUPT;
-}
-
 void command_init_encode(struct encoder *out, uint64_t time_ms,
                          const struct command_init *init)
 {
-    size_t begun = command_begin(out, COMMAND_INIT, time_ms, 0);
+    size_t begun = command_begin(out, COMMAND_INIT, time_ms);
     encoder_bytes(out, slice_of(init->cluster_id, sizeof init->cluster_id));
     encoder_u64(out, init->id_space);
     command_end(out, begun);
@@ -133,7 +127,7 @@ int command_init_decode(struct slice body, struct command_init *ret_init)
     struct decoder in = decoder_of(body);
     struct slice id = decoder_bytes(&in, sizeof ret_init->cluster_id);
     uint64_t id_space = decoder_u64(&in);
-    int rc = ended(&in);
+    int rc = decoder_end(&in);
     if (rc != 0)
         return rc;
     memcpy(ret_init->cluster_id, id.data, id.length);
@@ -142,9 +136,9 @@ int command_init_decode(struct slice body, struct command_init *ret_init)
 }
 
 void command_publisher_delete_encode(struct encoder *out, uint64_t time_ms,
-                                     uint32_t actor, uint32_t publisher_id)
+                                     uint32_t publisher_id)
 {
-    size_t begun = command_begin(out, COMMAND_PUBLISHER_DELETE, time_ms, actor);
+    size_t begun = command_begin(out, COMMAND_PUBLISHER_DELETE, time_ms);
     encoder_u32(out, publisher_id);
     command_end(out, begun);
 }
@@ -153,7 +147,7 @@ static int u32_decode(struct slice body, uint32_t *ret_value)
 {
     struct decoder in = decoder_of(body);
     uint32_t value = decoder_u32(&in);
-    int rc = ended(&in);
+    int rc = decoder_end(&in);
     if (rc == 0)
         *ret_value = value;
     return rc;
@@ -165,10 +159,9 @@ int command_publisher_delete_decode(struct slice body, uint32_t *ret_id)
 }
 
 void command_topic_delete_encode(struct encoder *out, uint64_t time_ms,
-                                 uint32_t actor,
                                  const struct command_topic_delete *deletion)
 {
-    size_t begun = command_begin(out, COMMAND_TOPIC_DELETE, time_ms, actor);
+    size_t begun = command_begin(out, COMMAND_TOPIC_DELETE, time_ms);
     encoder_u32(out, deletion->topic_id);
     encoder_u8(out, deletion->force);
     command_end(out, begun);
@@ -180,7 +173,7 @@ int command_topic_delete_decode(struct slice body,
     struct decoder in = decoder_of(body);
     uint32_t topic_id = decoder_u32(&in);
     uint8_t force = decoder_u8(&in);
-    int rc = ended(&in);
+    int rc = decoder_end(&in);
     if (rc == 0 && force > 1)
         rc = ERR_CORRUPT;
     if (rc == 0)
@@ -189,10 +182,10 @@ int command_topic_delete_decode(struct slice body,
     return rc;
 }
 
-void command_pause_encode(struct encoder *out, uint64_t time_ms, uint32_t actor,
+void command_pause_encode(struct encoder *out, uint64_t time_ms,
                           const struct command_pause *pause)
 {
-    size_t begun = command_begin(out, COMMAND_PUBLISHER_PAUSE, time_ms, actor);
+    size_t begun = command_begin(out, COMMAND_PUBLISHER_PAUSE, time_ms);
     encoder_u32(out, pause->publisher_id);
     encoder_u8(out, pause->paused);
     encoder_string(out, pause->reason);
@@ -205,7 +198,7 @@ int command_pause_decode(struct slice body, struct command_pause *ret)
     struct command_pause pause = {.publisher_id = decoder_u32(&in)};
     uint8_t paused = decoder_u8(&in);
     pause.reason = decoder_string(&in);
-    int rc = ended(&in);
+    int rc = decoder_end(&in);
     if (rc == 0 && paused > 1)
         rc = ERR_CORRUPT;
     if (rc != 0)
@@ -218,7 +211,7 @@ int command_pause_decode(struct slice body, struct command_pause *ret)
 void command_takeover_encode(struct encoder *out, uint64_t time_ms,
                              uint32_t node_id)
 {
-    size_t begun = command_begin(out, COMMAND_TAKEOVER, time_ms, 0);
+    size_t begun = command_begin(out, COMMAND_TAKEOVER, time_ms);
     encoder_u32(out, node_id);
     command_end(out, begun);
 }
@@ -231,7 +224,7 @@ int command_takeover_decode(struct slice body, uint32_t *ret_node_id)
 static void purge_encode(struct encoder *out, enum command_type type,
                          uint64_t time_ms, uint32_t id, uint32_t rows_max)
 {
-    size_t begun = command_begin(out, type, time_ms, 0);
+    size_t begun = command_begin(out, type, time_ms);
     encoder_u32(out, id);
     encoder_u32(out, rows_max);
     command_end(out, begun);
@@ -255,7 +248,7 @@ int command_purge_decode(struct slice body, uint32_t *ret_publisher_id,
     struct decoder in = decoder_of(body);
     uint32_t publisher_id = decoder_u32(&in);
     uint32_t rows_max = decoder_u32(&in);
-    int rc = ended(&in);
+    int rc = decoder_end(&in);
     if (rc != 0)
         return rc;
     *ret_publisher_id = publisher_id;
@@ -266,7 +259,7 @@ int command_purge_decode(struct slice body, uint32_t *ret_publisher_id,
 void command_release_encode(struct encoder *out, uint64_t time_ms,
                             const struct command_release *release)
 {
-    size_t begun = command_begin(out, COMMAND_RELEASE, time_ms, 0);
+    size_t begun = command_begin(out, COMMAND_RELEASE, time_ms);
     encoder_u32(out, release->topic_id);
     encoder_u64(out, release->upto_ms);
     encoder_u32(out, release->count_max);
@@ -279,7 +272,7 @@ int command_release_decode(struct slice body, struct command_release *ret)
     struct command_release release = {.topic_id = decoder_u32(&in)};
     release.upto_ms = decoder_u64(&in);
     release.count_max = decoder_u32(&in);
-    int rc = ended(&in);
+    int rc = decoder_end(&in);
     if (rc == 0)
         *ret = release;
     return rc;
@@ -288,7 +281,7 @@ int command_release_decode(struct slice body, struct command_release *ret)
 void command_expire_encode(struct encoder *out, uint64_t time_ms,
                            const struct command_expire *expire)
 {
-    size_t begun = command_begin(out, COMMAND_EXPIRE, time_ms, 0);
+    size_t begun = command_begin(out, COMMAND_EXPIRE, time_ms);
     encoder_u32(out, expire->topic_id);
     encoder_u64(out, expire->from);
     encoder_u64(out, expire->upto);
@@ -303,7 +296,7 @@ int command_expire_decode(struct slice body, struct command_expire *ret)
     expire.from = decoder_u64(&in);
     expire.upto = decoder_u64(&in);
     expire.cutoff_ms = decoder_u64(&in);
-    int rc = ended(&in);
+    int rc = decoder_end(&in);
     if (rc == 0)
         *ret = expire;
     return rc;

@@ -2,7 +2,7 @@
  *
  * A log entry is a sequence of commands. Each has an envelope
  *
- *     version u8 | type u8 | flags u16 | length u32 | time_ms u64 | actor u32
+ *     version u8 | type u8 | flags u16 | length u32 | time_ms u64 | 0 u32
  *
  * (little-endian, 20 bytes; `length` counts all that is behind it) and a body.
  * A flag says that a field {length u16, bytes} stands in front of the body.
@@ -78,7 +78,6 @@ struct command {
     uint8_t type;             /* enum command_type */
     uint16_t flags;           /* enum command_flag */
     uint64_t time_ms;         /* The proposer's wall clock. */
-    uint32_t actor;           /* 0: who asked is told by `author`. */
     struct slice idempotency; /* COMMAND_KEYED: for idempotency_decode(). */
     struct author author;     /* COMMAND_SIGNED. */
     struct slice body;
@@ -90,7 +89,7 @@ int command_next(struct slice *entry, struct command *ret_command);
 /* An encoder is begun, the body is appended to `out`, and the length is set
  * by ending it with what begin returned. */
 size_t command_begin(struct encoder *out, enum command_type type,
-                     uint64_t time_ms, uint32_t actor);
+                     uint64_t time_ms);
 /* What the flag announces must follow at once. */
 void command_flag(struct encoder *out, size_t begun, enum command_flag flag);
 void command_end(struct encoder *out, size_t begun);
@@ -110,7 +109,6 @@ int command_init_decode(struct slice body, struct command_init *ret_init);
 /* ---- Topics and publishers ---- */
 
 void command_topic_create_encode(struct encoder *out, uint64_t time_ms,
-                                 uint32_t actor,
                                  const struct topic_options *options);
 /* The slices borrow from body. Also reads what is stored of a topic. */
 int topic_options_decode(struct slice fields, struct topic_options *ret);
@@ -123,7 +121,6 @@ struct command_topic_update {
     struct topic_options options; /* All of them, as they shall be. */
 };
 void command_topic_update_encode(struct encoder *out, uint64_t time_ms,
-                                 uint32_t actor,
                                  const struct command_topic_update *update);
 int command_topic_update_decode(struct slice body,
                                 struct command_topic_update *ret);
@@ -136,7 +133,6 @@ struct command_topic_delete {
     bool force;
 };
 void command_topic_delete_encode(struct encoder *out, uint64_t time_ms,
-                                 uint32_t actor,
                                  const struct command_topic_delete *deletion);
 int command_topic_delete_decode(struct slice body,
                                 struct command_topic_delete *ret);
@@ -149,7 +145,7 @@ struct command_publisher_create {
     struct publisher_options options;
 };
 void command_publisher_create_encode(
-    struct encoder *out, uint64_t time_ms, uint32_t actor,
+    struct encoder *out, uint64_t time_ms,
     const struct command_publisher_create *create);
 int command_publisher_create_decode(struct slice body,
                                     struct command_publisher_create *ret);
@@ -174,13 +170,13 @@ struct command_publisher_update {
     struct publisher_options options; /* All of them, as they shall be. */
 };
 void command_publisher_update_encode(
-    struct encoder *out, uint64_t time_ms, uint32_t actor,
+    struct encoder *out, uint64_t time_ms,
     const struct command_publisher_update *update);
 int command_publisher_update_decode(struct slice body,
                                     struct command_publisher_update *ret);
 
 void command_publisher_delete_encode(struct encoder *out, uint64_t time_ms,
-                                     uint32_t actor, uint32_t publisher_id);
+                                     uint32_t publisher_id);
 int command_publisher_delete_decode(struct slice body, uint32_t *ret_id);
 
 struct command_pause {
@@ -188,7 +184,7 @@ struct command_pause {
     bool paused;         /* False: resume. */
     struct slice reason; /* "requested", "gone" ...; empty on resume. */
 };
-void command_pause_encode(struct encoder *out, uint64_t time_ms, uint32_t actor,
+void command_pause_encode(struct encoder *out, uint64_t time_ms,
                           const struct command_pause *pause);
 int command_pause_decode(struct slice body, struct command_pause *ret);
 
@@ -211,6 +207,9 @@ int command_circuit_decode(struct slice body, struct command_circuit *ret);
  * BOUND_TOKENS. */
 void command_token_create_encode(struct encoder *out, uint64_t time_ms,
                                  const struct token *token);
+/* The digest and the texts behind the role, where the command and the row end;
+ * a role that this program does not know is ERR_VERSION. */
+int token_take_rest(struct decoder *in, uint8_t role, struct token *token);
 /* Borrows; id and created_ms are 0. */
 int command_token_create_decode(struct slice body, struct token *ret);
 /* CONFLICT: it is the last admin's, and others would be left without one who
@@ -244,10 +243,9 @@ enum { MESSAGE_HEADER_SIZE = 24 };
 
 /* Begins a MESSAGES command of `count` messages, which must follow. */
 size_t command_messages_begin(struct encoder *out, uint64_t time_ms,
-                              uint32_t actor, uint32_t count);
+                              uint32_t count);
 /* The same, carried out once under the request's key. NULL: it has none. */
 size_t command_messages_begin_once(struct encoder *out, uint64_t time_ms,
-                                   uint32_t actor,
                                    const struct idempotency *request,
                                    uint32_t count);
 /* Appends one record; received_ms is written as 0. */
@@ -405,7 +403,7 @@ struct command_decision {
     uint32_t publisher_id; /* 0: all that want the message. */
 };
 void command_decision_encode(struct encoder *out, enum command_type type,
-                             uint64_t time_ms, uint32_t actor,
+                             uint64_t time_ms,
                              const struct command_decision *decision);
 int command_decision_decode(struct slice body, struct command_decision *ret);
 
@@ -421,7 +419,7 @@ struct command_decision_step {
 };
 enum { DECISION_ROWS_MAX = 1000 };
 void command_decision_step_encode(struct encoder *out, enum command_type type,
-                                  uint64_t time_ms, uint32_t actor,
+                                  uint64_t time_ms,
                                   const struct command_decision_step *step);
 int command_decision_step_decode(struct slice body,
                                  struct command_decision_step *ret);
@@ -457,7 +455,6 @@ struct command_replay_start {
     struct slice filter;
 };
 void command_replay_start_encode(struct encoder *out, uint64_t time_ms,
-                                 uint32_t actor,
                                  const struct command_replay_start *start);
 int command_replay_start_decode(struct slice body,
                                 struct command_replay_start *ret);
@@ -473,7 +470,7 @@ void command_replay_step_encode(struct encoder *out, uint64_t time_ms,
 int command_replay_step_decode(struct slice body, struct arena *arena,
                                struct command_replay_step *ret);
 void command_replay_cancel_encode(struct encoder *out, uint64_t time_ms,
-                                  uint32_t actor, uint32_t replay_id);
+                                  uint32_t replay_id);
 int command_replay_cancel_decode(struct slice body, uint32_t *ret_replay_id);
 
 #endif

@@ -4,11 +4,6 @@
 #include "storage/attempt.h"
 #include "storage/command.h"
 
-static int ended(const struct decoder *in)
-{
-    return decoder_done(in) ? 0 : ERR_CORRUPT;
-}
-
 /* A state in a command: every one of today's, or a newer program's. */
 static int state_take(struct decoder *in, enum delivery_state *ret_state)
 {
@@ -54,7 +49,7 @@ int circuit_decode(struct decoder *in, struct circuit *ret_circuit)
 void command_circuit_encode(struct encoder *out, uint64_t time_ms,
                             const struct command_circuit *circuit)
 {
-    size_t begun = command_begin(out, COMMAND_CIRCUIT, time_ms, 0);
+    size_t begun = command_begin(out, COMMAND_CIRCUIT, time_ms);
     encoder_u32(out, circuit->publisher_id);
     encoder_u64(out, circuit->throttled_until_ms);
     circuit_encode(out, &circuit->circuit);
@@ -68,7 +63,7 @@ int command_circuit_decode(struct slice body, struct command_circuit *ret)
     circuit.throttled_until_ms = decoder_u64(&in);
     int rc = circuit_decode(&in, &circuit.circuit);
     if (rc == 0)
-        rc = ended(&in);
+        rc = decoder_end(&in);
     if (rc == 0)
         *ret = circuit;
     return rc;
@@ -77,10 +72,10 @@ int command_circuit_decode(struct slice body, struct command_circuit *ret)
 /* ---- Retry, discard ---- */
 
 void command_decision_encode(struct encoder *out, enum command_type type,
-                             uint64_t time_ms, uint32_t actor,
+                             uint64_t time_ms,
                              const struct command_decision *decision)
 {
-    size_t begun = command_begin(out, type, time_ms, actor);
+    size_t begun = command_begin(out, type, time_ms);
     encoder_u64(out, decision->message_id);
     encoder_u32(out, decision->publisher_id);
     command_end(out, begun);
@@ -91,17 +86,17 @@ int command_decision_decode(struct slice body, struct command_decision *ret)
     struct decoder in = decoder_of(body);
     struct command_decision decision = {.message_id = decoder_u64(&in)};
     decision.publisher_id = decoder_u32(&in);
-    int rc = ended(&in);
+    int rc = decoder_end(&in);
     if (rc == 0)
         *ret = decision;
     return rc;
 }
 
 void command_decision_step_encode(struct encoder *out, enum command_type type,
-                                  uint64_t time_ms, uint32_t actor,
+                                  uint64_t time_ms,
                                   const struct command_decision_step *step)
 {
-    size_t begun = command_begin(out, type, time_ms, actor);
+    size_t begun = command_begin(out, type, time_ms);
     encoder_u32(out, step->publisher_id);
     encoder_u8(out, (uint8_t)step->state);
     encoder_u64(out, step->from);
@@ -120,7 +115,7 @@ int command_decision_step_decode(struct slice body,
     step.upto = decoder_u64(&in);
     step.rows_max = decoder_u32(&in);
     if (rc == 0)
-        rc = ended(&in);
+        rc = decoder_end(&in);
     if (rc == 0)
         *ret = step;
     return rc;
@@ -129,10 +124,9 @@ int command_decision_step_decode(struct slice body,
 /* ---- Replay ---- */
 
 void command_replay_start_encode(struct encoder *out, uint64_t time_ms,
-                                 uint32_t actor,
                                  const struct command_replay_start *start)
 {
-    size_t begun = command_begin(out, COMMAND_REPLAY_START, time_ms, actor);
+    size_t begun = command_begin(out, COMMAND_REPLAY_START, time_ms);
     encoder_u32(out, start->publisher_id);
     encoder_u64(out, start->from);
     encoder_u64(out, start->upto);
@@ -153,7 +147,7 @@ int command_replay_start_decode(struct slice body,
     int rc = state_take(&in, &start.wanted);
     start.filter = decoder_string(&in);
     if (rc == 0)
-        rc = ended(&in);
+        rc = decoder_end(&in);
     if (rc == 0 && any_state > 1)
         rc = ERR_CORRUPT;
     if (rc != 0)
@@ -166,7 +160,7 @@ int command_replay_start_decode(struct slice body,
 void command_replay_step_encode(struct encoder *out, uint64_t time_ms,
                                 const struct command_replay_step *step)
 {
-    size_t begun = command_begin(out, COMMAND_REPLAY_STEP, time_ms, 0);
+    size_t begun = command_begin(out, COMMAND_REPLAY_STEP, time_ms);
     encoder_u32(out, step->replay_id);
     encoder_u64(out, step->from);
     encoder_u64(out, step->upto);
@@ -198,9 +192,9 @@ int command_replay_step_decode(struct slice body, struct arena *arena,
 }
 
 void command_replay_cancel_encode(struct encoder *out, uint64_t time_ms,
-                                  uint32_t actor, uint32_t replay_id)
+                                  uint32_t replay_id)
 {
-    size_t begun = command_begin(out, COMMAND_REPLAY_CANCEL, time_ms, actor);
+    size_t begun = command_begin(out, COMMAND_REPLAY_CANCEL, time_ms);
     encoder_u32(out, replay_id);
     command_end(out, begun);
 }
@@ -209,7 +203,7 @@ int command_replay_cancel_decode(struct slice body, uint32_t *ret_replay_id)
 {
     struct decoder in = decoder_of(body);
     uint32_t replay_id = decoder_u32(&in);
-    int rc = ended(&in);
+    int rc = decoder_end(&in);
     if (rc == 0)
         *ret_replay_id = replay_id;
     return rc;

@@ -47,7 +47,7 @@ enum { GRANT_KEYS = 1 };
 void command_grant_encode(struct encoder *out, uint64_t time_ms,
                           const struct command_grant *grant)
 {
-    size_t begun = command_begin(out, COMMAND_GRANT, time_ms, 0);
+    size_t begun = command_begin(out, COMMAND_GRANT, time_ms);
     encoder_u32(out, grant->publisher_id);
     encoder_u64(out, grant->from);
     encoder_u64(out, grant->upto);
@@ -99,7 +99,7 @@ int command_grant_decode(struct slice body, struct arena *arena,
 void command_unpark_encode(struct encoder *out, uint64_t time_ms,
                            const struct command_unpark *unpark)
 {
-    size_t begun = command_begin(out, COMMAND_UNPARK, time_ms, 0);
+    size_t begun = command_begin(out, COMMAND_UNPARK, time_ms);
     encoder_u32(out, unpark->publisher_id);
     encoder_u64(out, unpark->key);
     encoder_u64(out, unpark->from);
@@ -130,7 +130,7 @@ void command_positions_encode(struct encoder *out, enum command_type type,
                               uint64_t time_ms,
                               const struct command_positions *positions)
 {
-    size_t begun = command_begin(out, type, time_ms, 0);
+    size_t begun = command_begin(out, type, time_ms);
     encoder_u32(out, positions->publisher_id);
     encoder_u32(out, positions->count);
     positions_encode(out, positions->positions, positions->count);
@@ -153,7 +153,7 @@ int command_positions_decode(struct slice body, struct arena *arena,
 void command_outcomes_encode(struct encoder *out, uint64_t time_ms,
                              const struct command_outcomes *outcomes)
 {
-    size_t begun = command_begin(out, COMMAND_OUTCOMES, time_ms, 0);
+    size_t begun = command_begin(out, COMMAND_OUTCOMES, time_ms);
     encoder_u32(out, outcomes->publisher_id);
     encoder_u32(out, outcomes->count);
     for (uint32_t i = 0; i < outcomes->count; i++) {

@@ -17,17 +17,16 @@ enum message_tag {
 enum { TAG_HEADER_SIZE = 3 };
 
 size_t command_messages_begin(struct encoder *out, uint64_t time_ms,
-                              uint32_t actor, uint32_t count)
+                              uint32_t count)
 {
-    return command_messages_begin_once(out, time_ms, actor, NULL, count);
+    return command_messages_begin_once(out, time_ms, NULL, count);
 }
 
 size_t command_messages_begin_once(struct encoder *out, uint64_t time_ms,
-                                   uint32_t actor,
                                    const struct idempotency *request,
                                    uint32_t count)
 {
-    size_t begun = command_begin(out, COMMAND_MESSAGES, time_ms, actor);
+    size_t begun = command_begin(out, COMMAND_MESSAGES, time_ms);
     if (request != NULL) {
         command_flag(out, begun, COMMAND_KEYED);
         idempotency_encode(out, request);

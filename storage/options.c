@@ -165,10 +165,9 @@ int topic_options_decode(struct slice fields, struct topic_options *ret)
 }
 
 void command_topic_update_encode(struct encoder *out, uint64_t time_ms,
-                                 uint32_t actor,
                                  const struct command_topic_update *update)
 {
-    size_t begun = command_begin(out, COMMAND_TOPIC_UPDATE, time_ms, actor);
+    size_t begun = command_begin(out, COMMAND_TOPIC_UPDATE, time_ms);
     encoder_u32(out, update->topic_id);
     topic_options_encode(out, &update->options);
     command_end(out, begun);
@@ -189,10 +188,9 @@ int command_topic_update_decode(struct slice body,
 }
 
 void command_topic_create_encode(struct encoder *out, uint64_t time_ms,
-                                 uint32_t actor,
                                  const struct topic_options *options)
 {
-    size_t begun = command_begin(out, COMMAND_TOPIC_CREATE, time_ms, actor);
+    size_t begun = command_begin(out, COMMAND_TOPIC_CREATE, time_ms);
     topic_options_encode(out, options);
     command_end(out, begun);
 }
@@ -304,10 +302,10 @@ void publisher_options_copy(struct publisher_options *options,
 enum { CREATE_FROM_NOW = 1, CREATE_PAUSED = 2, CREATE_FLAGS = 3 };
 
 void command_publisher_create_encode(
-    struct encoder *out, uint64_t time_ms, uint32_t actor,
+    struct encoder *out, uint64_t time_ms,
     const struct command_publisher_create *create)
 {
-    size_t begun = command_begin(out, COMMAND_PUBLISHER_CREATE, time_ms, actor);
+    size_t begun = command_begin(out, COMMAND_PUBLISHER_CREATE, time_ms);
     encoder_u32(out, create->topic_id);
     encoder_u8(out, (uint8_t)((create->from_now ? CREATE_FROM_NOW : 0) |
                               (create->paused ? CREATE_PAUSED : 0)));
@@ -335,10 +333,10 @@ int command_publisher_create_decode(struct slice body,
 }
 
 void command_publisher_update_encode(
-    struct encoder *out, uint64_t time_ms, uint32_t actor,
+    struct encoder *out, uint64_t time_ms,
     const struct command_publisher_update *update)
 {
-    size_t begun = command_begin(out, COMMAND_PUBLISHER_UPDATE, time_ms, actor);
+    size_t begun = command_begin(out, COMMAND_PUBLISHER_UPDATE, time_ms);
     encoder_u32(out, update->publisher_id);
     encoder_u8(out, update->rotate);
     publisher_options_encode(out, &update->options);

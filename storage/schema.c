@@ -3,6 +3,7 @@
 #include "storage/schema.h"
 
 #include "base/error.h"
+#include "storage/command.h"
 #include "storage/idempotency.h"
 
 #include <assert.h>
@@ -200,11 +201,6 @@ int key_read_idempotency_time(struct slice key, uint64_t *ret_until_ms,
 
 /* ---- Rows ---- */
 
-static int ended(const struct decoder *in)
-{
-    return decoder_done(in) ? 0 : ERR_CORRUPT;
-}
-
 void global_row_encode(struct encoder *out, const struct global_row *row)
 {
     encoder_bytes(out, slice_of(row->cluster_id, sizeof row->cluster_id));
@@ -231,7 +227,7 @@ int global_row_decode(struct slice content, struct global_row *ret_row)
     row.next_publisher_id = decoder_u32(&in);
     row.next_token_id = decoder_u64(&in);
     row.next_audit_id = decoder_u64(&in);
-    int rc = ended(&in);
+    int rc = decoder_end(&in);
     if (rc != 0)
         return rc;
     memcpy(row.cluster_id, id.data, id.length);
@@ -252,7 +248,7 @@ int applied_row_decode(struct slice content, struct applied_row *ret_row)
     ret_row->index = decoder_u64(&in);
     ret_row->hash_low = decoder_u64(&in);
     ret_row->hash_high = decoder_u64(&in);
-    return ended(&in);
+    return decoder_end(&in);
 }
 
 void topic_row_encode(struct encoder *out, const struct topic_row *row)
@@ -282,7 +278,7 @@ int topic_row_decode(struct slice content, struct topic_row *ret_row)
     ret_row->audit_id = decoder_u64(&in);
     ret_row->publishers = decoder_u32(&in);
     ret_row->options = decoder_bytes(&in, decoder_left(&in));
-    return ended(&in);
+    return decoder_end(&in);
 }
 
 void publisher_row_encode(struct encoder *out, const struct publisher_row *row)
@@ -321,7 +317,7 @@ int id_row_decode(struct slice content, uint32_t *ret_id)
 {
     struct decoder in = decoder_of(content);
     *ret_id = decoder_u32(&in);
-    return ended(&in);
+    return decoder_end(&in);
 }
 
 void idempotency_row_encode(struct encoder *out,
@@ -341,7 +337,7 @@ int idempotency_row_decode(struct slice content,
     ret_row->id = decoder_u64(&in);
     ret_row->count = decoder_u32(&in);
     struct slice hash = decoder_bytes(&in, sizeof ret_row->request_hash);
-    int rc = ended(&in);
+    int rc = decoder_end(&in);
     if (rc == 0)
         memcpy(ret_row->request_hash, hash.data, hash.length);
     return rc;
@@ -388,7 +384,7 @@ int exception_row_decode(struct slice content, struct exception_row *ret_row)
     ret_row->doubt = (flags & EXCEPTION_DOUBT) != 0;
     ret_row->ordered = (flags & EXCEPTION_ORDERED) != 0;
     int rc = history_decode(&in, &ret_row->history);
-    return rc != 0 ? rc : ended(&in);
+    return rc != 0 ? rc : decoder_end(&in);
 }
 
 void blocked_row_encode(struct encoder *out, const struct blocked_row *row)
@@ -408,7 +404,7 @@ int blocked_row_decode(struct slice content, struct blocked_row *ret_row)
     ret_row->stuck = decoder_u32(&in);
     ret_row->first_parked = decoder_u64(&in);
     ret_row->parked = decoder_u64(&in);
-    return ended(&in);
+    return decoder_end(&in);
 }
 
 void number_row_encode(struct encoder *out, uint64_t number)
@@ -420,7 +416,7 @@ int number_row_decode(struct slice content, uint64_t *ret_number)
 {
     struct decoder in = decoder_of(content);
     *ret_number = decoder_u64(&in);
-    return ended(&in);
+    return decoder_end(&in);
 }
 
 void token_row_encode(struct encoder *out, const struct token *token)
@@ -438,18 +434,10 @@ int token_row_decode(uint32_t id, struct slice content, struct token *ret_token)
     struct token token = {.id = id};
     uint8_t role = decoder_u8(&in);
     token.created_ms = decoder_u64(&in);
-    struct slice digest = decoder_bytes(&in, sizeof token.digest);
-    token.name = decoder_string(&in);
-    token.topics = decoder_string(&in);
-    int rc = ended(&in);
-    if (rc == 0 && (role < ROLE_PUBLISH || role > ROLE_ADMIN))
-        rc = ERR_VERSION;
-    if (rc != 0)
-        return rc;
-    token.role = (enum role)role;
-    memcpy(token.digest, digest.data, digest.length);
-    *ret_token = token;
-    return 0;
+    int rc = token_take_rest(&in, role, &token);
+    if (rc == 0)
+        *ret_token = token;
+    return rc;
 }
 
 void replay_row_encode(struct encoder *out, const struct replay *replay)
@@ -486,7 +474,7 @@ int replay_row_decode(uint32_t id, struct slice content,
     replay.ended_ms = decoder_u64(&in);
     replay.filter = decoder_string(&in);
     replay.asked_by = decoder_string(&in);
-    int rc = ended(&in);
+    int rc = decoder_end(&in);
     if (rc == 0 && (state > REPLAY_CANCELLED || wanted > DELIVERY_FILTERED))
         rc = ERR_VERSION;
     if (rc != 0)

@@ -110,8 +110,8 @@ static void setup(struct bench *bench, uint32_t topics)
             .topic_id = i + 1,
             .options = {.target = slice_text("http://127.0.0.1/"),
                         .type = PUBLISHER_HTTP}};
-        command_topic_create_encode(&bench->entry, 1000, 0, &topic);
-        command_publisher_create_encode(&bench->entry, 1000, 0, &create);
+        command_topic_create_encode(&bench->entry, 1000, &topic);
+        command_publisher_create_encode(&bench->entry, 1000, &create);
     }
     apply(bench);
 }
@@ -126,8 +126,7 @@ static void publish(struct bench *bench, uint32_t messages, uint32_t per_entry,
         for (uint32_t k = 0; k < per_entry && i < messages; k++, i++) {
             struct message message = {.topic_id = 1 + i % topics,
                                       .payload = slice_of(payload, bytes)};
-            size_t begun =
-                command_messages_begin(&bench->entry, 1000 + i, 0, 1);
+            size_t begun = command_messages_begin(&bench->entry, 1000 + i, 1);
             message_encode(&bench->entry, &message);
             command_end(&bench->entry, begun);
         }

@@ -387,7 +387,7 @@ static void tell(struct scheduler *scheduler, struct member *member,
             .publisher_id = pipeline_id(member->pipeline),
             .paused = true,
             .reason = slice_text(effects->pause_reason)};
-        command_pause_encode(&scheduler->command, now_ms, 0, &pause);
+        command_pause_encode(&scheduler->command, now_ms, &pause);
         propose(scheduler, member, PIPELINE_TOLD, 0);
     }
 }

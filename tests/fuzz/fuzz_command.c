@@ -58,16 +58,13 @@ static bool again_topic(struct encoder *out, const struct command *from)
     switch (from->type) {
     case COMMAND_TOPIC_CREATE:
         AGAIN(topic_options_decode(from->body, &options),
-              command_topic_create_encode(out, from->time_ms, from->actor,
-                                          &options));
+              command_topic_create_encode(out, from->time_ms, &options));
     case COMMAND_TOPIC_UPDATE:
         AGAIN(command_topic_update_decode(from->body, &update),
-              command_topic_update_encode(out, from->time_ms, from->actor,
-                                          &update));
+              command_topic_update_encode(out, from->time_ms, &update));
     default:
         AGAIN(command_topic_delete_decode(from->body, &deletion),
-              command_topic_delete_encode(out, from->time_ms, from->actor,
-                                          &deletion));
+              command_topic_delete_encode(out, from->time_ms, &deletion));
     }
 }
 
@@ -80,19 +77,16 @@ static bool again_publisher(struct encoder *out, const struct command *from)
     switch (from->type) {
     case COMMAND_PUBLISHER_CREATE:
         AGAIN(command_publisher_create_decode(from->body, &create),
-              command_publisher_create_encode(out, from->time_ms, from->actor,
-                                              &create));
+              command_publisher_create_encode(out, from->time_ms, &create));
     case COMMAND_PUBLISHER_UPDATE:
         AGAIN(command_publisher_update_decode(from->body, &update),
-              command_publisher_update_encode(out, from->time_ms, from->actor,
-                                              &update));
+              command_publisher_update_encode(out, from->time_ms, &update));
     case COMMAND_PUBLISHER_PAUSE:
         AGAIN(command_pause_decode(from->body, &pause),
-              command_pause_encode(out, from->time_ms, from->actor, &pause));
+              command_pause_encode(out, from->time_ms, &pause));
     default:
         AGAIN(command_publisher_delete_decode(from->body, &id),
-              command_publisher_delete_encode(out, from->time_ms, from->actor,
-                                              id));
+              command_publisher_delete_encode(out, from->time_ms, id));
     }
 }
 
@@ -125,12 +119,11 @@ static bool again_decision(struct encoder *out, const struct command *from)
     struct command_decision decision;
     struct command_decision_step step;
     if (from->type == COMMAND_RETRY || from->type == COMMAND_DISCARD)
-        AGAIN(command_decision_decode(from->body, &decision),
-              command_decision_encode(out, from->type, from->time_ms,
-                                      from->actor, &decision));
+        AGAIN(
+            command_decision_decode(from->body, &decision),
+            command_decision_encode(out, from->type, from->time_ms, &decision));
     AGAIN(command_decision_step_decode(from->body, &step),
-          command_decision_step_encode(out, from->type, from->time_ms,
-                                       from->actor, &step));
+          command_decision_step_encode(out, from->type, from->time_ms, &step));
 }
 
 static bool again_replay(struct encoder *out, struct arena *arena,
@@ -142,15 +135,13 @@ static bool again_replay(struct encoder *out, struct arena *arena,
     switch (from->type) {
     case COMMAND_REPLAY_START:
         AGAIN(command_replay_start_decode(from->body, &start),
-              command_replay_start_encode(out, from->time_ms, from->actor,
-                                          &start));
+              command_replay_start_encode(out, from->time_ms, &start));
     case COMMAND_REPLAY_STEP:
         AGAIN(command_replay_step_decode(from->body, arena, &step),
               command_replay_step_encode(out, from->time_ms, &step));
     default:
-        AGAIN(
-            command_replay_cancel_decode(from->body, &id),
-            command_replay_cancel_encode(out, from->time_ms, from->actor, id));
+        AGAIN(command_replay_cancel_decode(from->body, &id),
+              command_replay_cancel_encode(out, from->time_ms, id));
     }
 }
 
@@ -258,7 +249,7 @@ static void try_command(const struct command *command)
         try_messages(command);
     if ((command->flags & COMMAND_KEYED) != 0)
         idempotency_decode(command->idempotency, &request);
-    /* The body alone: some commands have no actor to encode. */
+    /* The body alone: what is reserved in the envelope may be anything. */
     if (again(&out, &arena, command)) {
         out.data += COMMAND_ENVELOPE_SIZE;
         out.length -= COMMAND_ENVELOPE_SIZE;

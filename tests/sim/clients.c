@@ -95,7 +95,7 @@ static void encode_messages(struct node *node, const struct client *client,
         snprintf(key, sizeof key, "k%lu", (unsigned long)client->token);
     request.key = slice_of((const uint8_t *)key, (size_t)length);
     idempotency_hash(request.key, request.request_hash);
-    size_t begun = command_messages_begin_once(out, node_wall_ms(node), 0,
+    size_t begun = command_messages_begin_once(out, node_wall_ms(node),
                                                client->keyed ? &request : NULL,
                                                client->count);
     for (uint32_t i = 0; i < client->count; i++) {

@@ -1,16 +1,14 @@
 #include "directory.h"
 
 #include "network.h"
+#include "tests/temporary.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 void directory_make(char *path, size_t size)
 {
-    const char *parent = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    snprintf(path, size, "%s/postoffice-sim-XXXXXX", parent);
-    if (mkdtemp(path) == NULL) {
+    if (!temporary_directory(path, size)) {
         perror(path);
         exit(2);
     }

@@ -184,7 +184,7 @@ static void encode_topic(struct node *node, const struct client *client,
     snprintf(name, sizeof name, "t%u", client->topic);
     const struct topic_options topic = {.name = slice_text(name),
                                         .origin_host = slice_text("h")};
-    command_topic_create_encode(out, node_wall_ms(node), 0, &topic);
+    command_topic_create_encode(out, node_wall_ms(node), &topic);
 }
 
 static void encode_publisher(struct node *node, const struct client *client,
@@ -201,9 +201,9 @@ static void encode_publisher(struct node *node, const struct client *client,
     const struct command_publisher_update update = {
         .publisher_id = client->publisher, .options = options};
     if (client->deed == DEED_PUBLISHER)
-        command_publisher_create_encode(out, node_wall_ms(node), 0, &create);
+        command_publisher_create_encode(out, node_wall_ms(node), &create);
     else
-        command_publisher_update_encode(out, node_wall_ms(node), 0, &update);
+        command_publisher_update_encode(out, node_wall_ms(node), &update);
 }
 
 static void encode_decision(struct node *node, const struct client *client,
@@ -218,13 +218,13 @@ static void encode_decision(struct node *node, const struct client *client,
     if (client->deed == DEED_RETRY || client->deed == DEED_DISCARD)
         command_decision_encode(
             out, client->deed == DEED_RETRY ? COMMAND_RETRY : COMMAND_DISCARD,
-            node_wall_ms(node), 0, &one);
+            node_wall_ms(node), &one);
     else
         command_decision_step_encode(out,
                                      client->deed == DEED_RETRY_ALL
                                          ? COMMAND_RETRY_STEP
                                          : COMMAND_DISCARD_STEP,
-                                     node_wall_ms(node), 0, &all);
+                                     node_wall_ms(node), &all);
 }
 
 static void encode_replay(struct node *node, const struct client *client,
@@ -235,7 +235,7 @@ static void encode_replay(struct node *node, const struct client *client,
                                                .from = client->message,
                                                .upto = UINT64_MAX,
                                                .wanted = client->state};
-    command_replay_start_encode(out, node_wall_ms(node), 0, &start);
+    command_replay_start_encode(out, node_wall_ms(node), &start);
 }
 
 void operator_encode(struct node *node, const struct client *client,
@@ -259,10 +259,10 @@ void operator_encode(struct node *node, const struct client *client,
         break;
     case DEED_PAUSE:
     case DEED_RESUME:
-        command_pause_encode(out, node_wall_ms(node), 0, &pause);
+        command_pause_encode(out, node_wall_ms(node), &pause);
         break;
     case DEED_DELETE:
-        command_publisher_delete_encode(out, node_wall_ms(node), 0,
+        command_publisher_delete_encode(out, node_wall_ms(node),
                                         client->publisher);
         break;
     case DEED_RETRY:
@@ -275,8 +275,7 @@ void operator_encode(struct node *node, const struct client *client,
         encode_replay(node, client, out);
         break;
     case DEED_CANCEL:
-        command_replay_cancel_encode(out, node_wall_ms(node), 0,
-                                     client->replay);
+        command_replay_cancel_encode(out, node_wall_ms(node), client->replay);
         break;
     }
 }

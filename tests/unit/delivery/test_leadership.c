@@ -119,9 +119,9 @@ static void desk_open(struct desk *desk)
     *desk = (struct desk){.accepts = true, .lease = true};
     desk->catalog = catalog_new();
     desk->leadership = leadership_new(&port, &options, desk->catalog);
-    command_topic_create_encode(&entry, 1, 0, &topic);
+    command_topic_create_encode(&entry, 1, &topic);
     apply(desk, &entry, (struct command_result){.id = 1});
-    command_publisher_create_encode(&entry, 1, 0, &create);
+    command_publisher_create_encode(&entry, 1, &create);
     apply(desk, &entry, (struct command_result){.id = 1, .position = 1});
 }
 
@@ -151,7 +151,7 @@ static void publish(struct desk *desk, uint64_t position)
 {
     const struct message message = {.topic_id = 1, .payload = slice_text("1")};
     struct encoder entry = {0};
-    size_t begun = command_messages_begin(&entry, 10, 0, 1);
+    size_t begun = command_messages_begin(&entry, 10, 1);
     message_encode(&entry, &message);
     command_end(&entry, begun);
     apply(desk, &entry,
@@ -232,7 +232,7 @@ static void test_a_decision_while_loading_is_not_missed(void **state)
     desk_open(&desk);
     leadership_lead(desk.leadership, 10);
     decided(&desk, 0);
-    command_decision_encode(&entry, COMMAND_RETRY, 10, 0, &decision);
+    command_decision_encode(&entry, COMMAND_RETRY, 10, &decision);
     apply(&desk, &entry, (struct command_result){.count = 1, .time_ms = 10});
     leadership_paged(desk.leadership, desk.reign, 0, 0, &view, 1);
     leadership_run(desk.leadership, 10);

@@ -4,7 +4,7 @@
 #include "src/delivery/backoff.h"
 #include "src/delivery/delivery_read.h"
 #include "storage/query.h"
-#include "tests/unit/temporary.h"
+#include "tests/temporary.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -549,7 +549,7 @@ uint32_t world_topic(struct world *world)
     struct topic_options options = {.name = slice_text(name),
                                     .origin_host = slice_text("h")};
     struct encoder command = {0};
-    command_topic_create_encode(&command, world->now_ms, 0, &options);
+    command_topic_create_encode(&command, world->now_ms, &options);
     struct command_result result = command_now(world, &command);
     assert_int_equal(result.code, 0);
     scheduler_add_topic(world->scheduler, (uint32_t)result.id, options.name, 0);
@@ -584,7 +584,7 @@ uint32_t world_publisher_with(struct world *world, uint32_t topic_id,
     struct command_publisher_create create = {
         .topic_id = topic_id, .options = options_of(world, options)};
     struct encoder command = {0};
-    command_publisher_create_encode(&command, world->now_ms, 0, &create);
+    command_publisher_create_encode(&command, world->now_ms, &create);
     struct command_result result = command_now(world, &command);
     assert_int_equal(result.code, 0);
     struct pipeline_view view = {.publisher = {.id = (uint32_t)result.id,
@@ -614,7 +614,7 @@ void world_update(struct world *world, uint32_t publisher_id,
     struct command_publisher_update update = {
         .publisher_id = publisher_id, .options = options_of(world, options)};
     struct encoder command = {0};
-    command_publisher_update_encode(&command, world->now_ms, 0, &update);
+    command_publisher_update_encode(&command, world->now_ms, &update);
     assert_int_equal(command_now(world, &command).code, 0);
     world->options[publisher_id] = update.options;
     world->max_in_flight[publisher_id] = update.options.max_in_flight;
@@ -626,7 +626,7 @@ void world_decide(struct world *world, enum command_type type,
     struct command_decision decision = {.message_id = position,
                                         .publisher_id = publisher_id};
     struct encoder command = {0};
-    command_decision_encode(&command, type, world->now_ms, 0, &decision);
+    command_decision_encode(&command, type, world->now_ms, &decision);
     if (command_now(world, &command).code == 0)
         world->seen[publisher_id][position].redriven = true;
 }
@@ -646,7 +646,7 @@ static void publish(struct world *world, uint32_t topic_id, uint32_t count,
     struct encoder command = {0};
     uint64_t first = world->position_last + 1;
     assert_true(first + count < WORLD_MESSAGES);
-    size_t begun = command_messages_begin(&command, world->now_ms, 0, count);
+    size_t begun = command_messages_begin(&command, world->now_ms, count);
     for (uint32_t i = 0; i < count; i++) {
         struct encoder attributes = {0};
         char key[8] = "";
@@ -674,7 +674,7 @@ static void publish(struct world *world, uint32_t topic_id, uint32_t count,
 void world_schedule(struct world *world, uint32_t topic_id, uint64_t due_ms)
 {
     struct encoder command = {0};
-    size_t begun = command_messages_begin(&command, world->now_ms, 0, 1);
+    size_t begun = command_messages_begin(&command, world->now_ms, 1);
     struct message message = {.topic_id = topic_id,
                               .schedule_ms = due_ms,
                               .payload = slice_text("1")};
@@ -705,7 +705,7 @@ void world_pause(struct world *world, uint32_t publisher_id, bool paused)
                                   .paused = paused,
                                   .reason = slice_text(paused ? "test" : "")};
     struct encoder command = {0};
-    command_pause_encode(&command, world->now_ms, 0, &pause);
+    command_pause_encode(&command, world->now_ms, &pause);
     append(world, encoder_slice(&command), 0);
     encoder_close(&command);
 }
@@ -713,7 +713,7 @@ void world_pause(struct world *world, uint32_t publisher_id, bool paused)
 void world_delete(struct world *world, uint32_t publisher_id)
 {
     struct encoder command = {0};
-    command_publisher_delete_encode(&command, world->now_ms, 0, publisher_id);
+    command_publisher_delete_encode(&command, world->now_ms, publisher_id);
     append(world, encoder_slice(&command), 0);
     encoder_close(&command);
 }
@@ -745,7 +745,7 @@ void world_open_with(struct world *world, uint64_t seed, uint32_t sends_max)
         .sends_max = sends_max, .random = seed * 2 + 1, .now_ms = 1000000};
     world->proposals_last = &world->proposals;
     world->seen = memory_new_zeroed(WORLD_PUBLISHERS, sizeof *world->seen);
-    assert_true(temporary_directory(world->directory));
+    assert_true(temporary_directory(world->directory, sizeof world->directory));
     int rc = store_open(world->directory, &options, &world->store, &error);
     if (rc != 0)
         fail_msg("open: %s", error.text);

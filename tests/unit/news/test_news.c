@@ -52,7 +52,7 @@ static void expect(const char *wanted)
 static void make_topic(int code)
 {
     command_topic_create_encode(
-        &entry, 1000, 0,
+        &entry, 1000,
         &(struct topic_options){.name = slice_text("orders"),
                                 .origin_host = slice_text("h")});
     apply(code, 1, 0);
@@ -61,7 +61,7 @@ static void make_topic(int code)
 static void make_publisher(void)
 {
     command_publisher_create_encode(
-        &entry, 1000, 0,
+        &entry, 1000,
         &(struct command_publisher_create){
             .topic_id = 1,
             .options = {.target = slice_text("http://h/"),
@@ -97,20 +97,20 @@ static void test_topics_and_publishers(void **state)
     expect("topic 1 orders created 0/0 term 0\n");
     make_publisher();
     expect("publisher 7 orders created 0/0 term 0\n");
-    command_pause_encode(&entry, 1000, 0,
+    command_pause_encode(&entry, 1000,
                          &(struct command_pause){.publisher_id = 7,
                                                  .paused = true,
                                                  .reason = slice_text("x")});
     apply(0, 0, 0);
-    command_pause_encode(&entry, 1000, 0,
+    command_pause_encode(&entry, 1000,
                          &(struct command_pause){.publisher_id = 7});
     apply(0, 0, 0);
     expect("publisher 7 orders paused 0/0 term 0\n"
            "publisher 7 orders resumed 0/0 term 0\n");
     /* Both still have their names when they go. */
-    command_publisher_delete_encode(&entry, 1000, 0, 7);
+    command_publisher_delete_encode(&entry, 1000, 7);
     apply(0, 0, 0);
-    command_topic_delete_encode(&entry, 1000, 0,
+    command_topic_delete_encode(&entry, 1000,
                                 &(struct command_topic_delete){.topic_id = 1});
     apply(0, 0, 0);
     expect("publisher 7 orders deleted 0/0 term 0\n"
@@ -192,10 +192,10 @@ static void test_messages_and_leaders(void **state)
     expect("");
     news_tick(news, 3000, 0, 0, 6);
     expect("leader 0   0/0 term 6\n");
-    size_t begun = command_messages_begin(&entry, 1000, 0, 0);
+    size_t begun = command_messages_begin(&entry, 1000, 0);
     command_end(&entry, begun);
     apply(0, 1, 5);
-    begun = command_messages_begin(&entry, 1000, 0, 0);
+    begun = command_messages_begin(&entry, 1000, 0);
     command_end(&entry, begun);
     apply(ERR_EXISTS, 1, 5); /* A replay published nothing. */
     news_tick(news, 4000, 0, 0, 6);

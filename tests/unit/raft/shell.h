@@ -27,7 +27,7 @@ struct shell {
 };
 
 /* A new directory under `where`; the caller removes it. */
-void shell_make_directory(const char *where, char path[256]);
+void shell_make_directory(char path[256]); /* On a disk. */
 void shell_remove_directory(const char *path);
 
 /* Small segments and defaults; the directory is borrowed. */

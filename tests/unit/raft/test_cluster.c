@@ -25,7 +25,7 @@ static char directory[256];
 static int make_directory(void **state)
 {
     (void)state;
-    shell_make_directory("/tmp", directory);
+    shell_make_directory(directory);
     return 0;
 }
 

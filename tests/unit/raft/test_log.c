@@ -4,6 +4,7 @@
 #include "shell.h"
 
 #include "raft/segment_file.h"
+#include "tests/temporary.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -36,7 +37,7 @@ static uint64_t random_below(uint64_t limit)
 static int make_on_disk(void **state)
 {
     (void)state;
-    shell_make_directory("/tmp", directory);
+    shell_make_directory(directory);
     logbook_create(directory);
     return 0;
 }
@@ -44,7 +45,7 @@ static int make_on_disk(void **state)
 static int make_in_memory(void **state)
 {
     (void)state;
-    shell_make_directory("/dev/shm", directory);
+    assert_true(temporary_directory(directory, sizeof directory));
     logbook_create(directory);
     return 0;
 }

@@ -20,7 +20,7 @@ static int directory;
 static int make(void **state)
 {
     (void)state;
-    shell_make_directory("/tmp", path);
+    shell_make_directory(path);
     directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return directory < 0;
 }

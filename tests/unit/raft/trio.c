@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "raft/entry.h"
+#include "tests/temporary.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -106,7 +107,8 @@ void trio_init(struct trio *trio)
         member->number = i;
         /* In memory: a leader whose disk stalls gives way, and other programs'
          * writes must not make one of these do so. */
-        shell_make_directory("/dev/shm", member->directory);
+        assert_true(
+            temporary_directory(member->directory, sizeof member->directory));
         choose_address(member);
         trio->addresses[i] = (struct cluster_address){
             .node_id = i + 1, .address = member->address};

@@ -1,6 +1,6 @@
 #include "fixture.h"
 
-#include "tests/unit/temporary.h"
+#include "tests/temporary.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@ void expect_ok(int rc, const struct error *error)
 
 void fixture_make_directory(char directory[64])
 {
-    assert_true(temporary_directory(directory));
+    assert_true(temporary_directory(directory, 64));
 }
 
 void fixture_remove_directory(const char *directory)
@@ -168,7 +168,7 @@ void encode_messages_once(struct encoder *out, uint64_t time_ms,
                           const struct idempotency *request, uint32_t topic_id,
                           uint32_t count, const char *payload)
 {
-    size_t begun = command_messages_begin_once(out, time_ms, 0, request, count);
+    size_t begun = command_messages_begin_once(out, time_ms, request, count);
     for (uint32_t i = 0; i < count; i++) {
         struct message message = {.topic_id = topic_id,
                                   .payload = slice_text(payload)};

@@ -11,8 +11,8 @@ void story_begin(struct story *story, enum ordering ordering,
     story->options.ordering = ordering;
     story->options.on_poison = on_poison;
     create.options = story->options;
-    command_topic_create_encode(&story->entry, 1000, 0, &topic);
-    command_publisher_create_encode(&story->entry, 1000, 0, &create);
+    command_topic_create_encode(&story->entry, 1000, &topic);
+    command_publisher_create_encode(&story->entry, 1000, &create);
     fixture_apply(&story->fixture, &story->entry, &count);
     assert_int_equal(count, 2);
 }
@@ -50,7 +50,7 @@ struct arena *story_arena(struct story *story)
 
 void story_publish(struct story *story, const int *keys, uint32_t count)
 {
-    size_t begun = command_messages_begin(&story->entry, 1000, 0, count);
+    size_t begun = command_messages_begin(&story->entry, 1000, count);
     for (uint32_t i = 0; i < count; i++) {
         struct message message = {.topic_id = 1, .payload = slice_text("{}")};
         if (keys[i] >= 0)
@@ -64,7 +64,7 @@ void story_publish(struct story *story, const int *keys, uint32_t count)
 uint64_t story_schedule(struct story *story, uint64_t time_ms,
                         uint64_t schedule_ms, int key)
 {
-    size_t begun = command_messages_begin(&story->entry, time_ms, 0, 1);
+    size_t begun = command_messages_begin(&story->entry, time_ms, 1);
     struct message message = {
         .topic_id = 1, .schedule_ms = schedule_ms, .payload = slice_text("{}")};
     if (key >= 0)
@@ -145,7 +145,7 @@ int story_update(struct story *story, uint64_t time_ms, bool rotate)
 {
     struct command_publisher_update update = {
         .publisher_id = 1, .rotate = rotate, .options = story->options};
-    command_publisher_update_encode(&story->entry, time_ms, 7, &update);
+    command_publisher_update_encode(&story->entry, time_ms, &update);
     return story_tell(story).code;
 }
 
@@ -154,7 +154,7 @@ struct command_result story_decide(struct story *story, enum command_type type,
 {
     struct command_decision decision = {.message_id = message_id,
                                         .publisher_id = 1};
-    command_decision_encode(&story->entry, type, time_ms, 7, &decision);
+    command_decision_encode(&story->entry, type, time_ms, &decision);
     return story_tell(story);
 }
 

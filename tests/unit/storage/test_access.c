@@ -68,7 +68,7 @@ static const struct audit_entry *newest(struct scene *scene, const char *who,
 static void make_topic(struct scene *scene, const char *name)
 {
     struct topic_options topic = fixture_topic(name);
-    command_topic_create_encode(&scene->entry, 1000, 0, &topic);
+    command_topic_create_encode(&scene->entry, 1000, &topic);
     assert_int_equal(change(scene, "boss").code, 0);
 }
 
@@ -169,14 +169,14 @@ static void test_a_change_is_written_down(void **state)
     struct command_topic_update update = {.topic_id = 1,
                                           .options = fixture_topic("orders")};
     update.options.retention_seconds = 77;
-    command_topic_update_encode(&scene.entry, 1500, 0, &update);
+    command_topic_update_encode(&scene.entry, 1500, &update);
     change(&scene, "anonymous");
     entry = newest(&scene, "anonymous", "topic.change", "topic/orders");
     assert_int_equal(entry->before.topic.options.retention_seconds, 0);
     assert_int_equal(entry->after.topic.options.retention_seconds, 77);
 
     struct command_topic_delete deletion = {.topic_id = 1};
-    command_topic_delete_encode(&scene.entry, 1500, 0, &deletion);
+    command_topic_delete_encode(&scene.entry, 1500, &deletion);
     change(&scene, "boss");
     entry = newest(&scene, "boss", "topic.delete", "topic/orders");
     assert_true(entry->before.there);
@@ -193,12 +193,12 @@ static void test_nothing_else_is_written_down(void **state)
     (void)state;
     scene_begin(&scene);
     make_topic(&scene, "orders");
-    command_topic_create_encode(&scene.entry, 1000, 0, &topic);
+    command_topic_create_encode(&scene.entry, 1000, &topic);
     assert_int_equal(change(&scene, "boss").code, ERR_EXISTS);
-    command_publisher_delete_encode(&scene.entry, 1000, 0, 9);
+    command_publisher_delete_encode(&scene.entry, 1000, 9);
     assert_int_equal(change(&scene, "boss").code, ERR_NOT_FOUND);
     struct topic_options other = fixture_topic("other");
-    command_topic_create_encode(&scene.entry, 1000, 0, &other);
+    command_topic_create_encode(&scene.entry, 1000, &other);
     assert_int_equal(fixture_apply_one(&scene.fixture, &scene.entry).code, 0);
     assert_int_equal(look(&scene, NULL)->count, 1);
     scene_end(&scene);
@@ -230,7 +230,7 @@ static void test_publishers_without_their_secrets(void **state)
     create.options.secret = slice_text("SECRET-1");
     create.options.basic_auth = slice_text("user:SECRET-2");
     create.options.headers = slice_of("\1\0n\10\0SECRET-3", 13);
-    command_publisher_create_encode(&scene.entry, 1000, 0, &create);
+    command_publisher_create_encode(&scene.entry, 1000, &create);
     change(&scene, "boss");
     const struct audit_entry *entry =
         newest(&scene, "boss", "publisher.create", "publisher/1");
@@ -239,12 +239,12 @@ static void test_publishers_without_their_secrets(void **state)
     struct command_publisher_update update = {
         .publisher_id = 1, .rotate = true, .options = create.options};
     update.options.secret = slice_text("SECRET-4");
-    command_publisher_update_encode(&scene.entry, 1100, 0, &update);
+    command_publisher_update_encode(&scene.entry, 1100, &update);
     change(&scene, "boss");
     newest(&scene, "boss", "publisher.rotate-secret", "publisher/1");
     update.rotate = false;
     update.options.max_attempts = 5;
-    command_publisher_update_encode(&scene.entry, 1100, 0, &update);
+    command_publisher_update_encode(&scene.entry, 1100, &update);
     change(&scene, "boss");
     entry = newest(&scene, "boss", "publisher.change", "publisher/1");
     assert_int_equal(entry->after.publisher.options.max_attempts, 5);
@@ -252,21 +252,21 @@ static void test_publishers_without_their_secrets(void **state)
 
     struct command_pause pause = {
         .publisher_id = 1, .paused = true, .reason = slice_text("lunch")};
-    command_pause_encode(&scene.entry, 1100, 0, &pause);
+    command_pause_encode(&scene.entry, 1100, &pause);
     change(&scene, "boss");
     entry = newest(&scene, "boss", "publisher.pause", "publisher/1");
     assert_false(entry->before.publisher.paused);
     assert_true(slice_is(entry->after.publisher.pause_reason, "lunch"));
     assert_true(slice_is(entry->after.publisher.paused_by, "boss"));
     pause = (struct command_pause){.publisher_id = 1};
-    command_pause_encode(&scene.entry, 1100, 0, &pause);
+    command_pause_encode(&scene.entry, 1100, &pause);
     change(&scene, "boss");
     entry = newest(&scene, "boss", "publisher.resume", "publisher/1");
     assert_int_equal(entry->after.publisher.paused_by.length, 0);
 
     encode_messages(&scene.entry, 1200, 1, 3, "{}");
     fixture_apply_one(&scene.fixture, &scene.entry);
-    command_publisher_delete_encode(&scene.entry, 1300, 0, 1);
+    command_publisher_delete_encode(&scene.entry, 1300, 1);
     change(&scene, "boss");
     entry = newest(&scene, "boss", "publisher.delete", "publisher/1");
     assert_int_equal(entry->before.backlog, 3);
@@ -275,20 +275,26 @@ static void test_publishers_without_their_secrets(void **state)
     scene_end(&scene);
 }
 
+/* Of topic 1, for publisher 1; returns its id. */
+static uint64_t scene_begin_with_a_message(struct scene *scene)
+{
+    struct command_publisher_create create = {
+        .topic_id = 1, .options = fixture_publisher("http://h/")};
+    scene_begin(scene);
+    make_topic(scene, "orders");
+    command_publisher_create_encode(&scene->entry, 1000, &create);
+    fixture_apply_one(&scene->fixture, &scene->entry);
+    encode_messages(&scene->entry, 1200, 1, 1, "{}");
+    return fixture_apply_one(&scene->fixture, &scene->entry).id;
+}
+
 static void test_decisions_tell_states(void **state)
 {
     struct scene scene;
     (void)state;
-    scene_begin(&scene);
-    make_topic(&scene, "orders");
-    struct command_publisher_create create = {
-        .topic_id = 1, .options = fixture_publisher("http://h/")};
-    command_publisher_create_encode(&scene.entry, 1000, 0, &create);
-    fixture_apply_one(&scene.fixture, &scene.entry);
-    encode_messages(&scene.entry, 1200, 1, 1, "{}");
-    uint64_t id = fixture_apply_one(&scene.fixture, &scene.entry).id;
+    uint64_t id = scene_begin_with_a_message(&scene);
     struct command_decision decision = {.message_id = id};
-    command_decision_encode(&scene.entry, COMMAND_DISCARD, 1300, 0, &decision);
+    command_decision_encode(&scene.entry, COMMAND_DISCARD, 1300, &decision);
     assert_int_equal(change(&scene, "boss").code, 0);
     const struct audit_entry *entry =
         newest(&scene, "boss", "message.discard", "message/1");
@@ -296,7 +302,7 @@ static void test_decisions_tell_states(void **state)
     assert_int_equal(entry->before.deliveries.data[4], DELIVERY_PENDING);
     assert_int_equal(entry->after.deliveries.data[4], DELIVERY_DISCARDED);
     /* It is discarded already. */
-    command_decision_encode(&scene.entry, COMMAND_DISCARD, 1300, 0, &decision);
+    command_decision_encode(&scene.entry, COMMAND_DISCARD, 1300, &decision);
     change(&scene, "boss");
     assert_int_equal(look(&scene, NULL)->count, 2);
     scene_end(&scene);
@@ -306,17 +312,10 @@ static void test_replays_and_transfers(void **state)
 {
     struct scene scene;
     (void)state;
-    scene_begin(&scene);
-    make_topic(&scene, "orders");
-    struct command_publisher_create create = {
-        .topic_id = 1, .options = fixture_publisher("http://h/")};
-    command_publisher_create_encode(&scene.entry, 1000, 0, &create);
-    fixture_apply_one(&scene.fixture, &scene.entry);
-    encode_messages(&scene.entry, 1200, 1, 1, "{}");
-    fixture_apply_one(&scene.fixture, &scene.entry);
+    scene_begin_with_a_message(&scene);
     struct command_replay_start start = {
         .publisher_id = 1, .upto = 9, .any_state = true};
-    command_replay_start_encode(&scene.entry, 1300, 0, &start);
+    command_replay_start_encode(&scene.entry, 1300, &start);
     assert_int_equal(change(&scene, "boss").code, 0);
     const struct audit_entry *entry =
         newest(&scene, "boss", "replay.start", "replay/1");
@@ -343,7 +342,7 @@ static void test_lists_are_filtered_and_paged(void **state)
         make_topic(&scene, name);
     }
     struct command_topic_delete deletion = {.topic_id = 2};
-    command_topic_delete_encode(&scene.entry, 1000, 0, &deletion);
+    command_topic_delete_encode(&scene.entry, 1000, &deletion);
     change(&scene, "vice");
     struct audit_query who = {.limit = 9, .who = slice_text("vice")};
     assert_int_equal(look(&scene, &who)->count, 1);
@@ -377,7 +376,7 @@ static void test_old_rows_go(void **state)
         make_topic(&scene, name);
     }
     uint64_t years_ms = (uint64_t)(BOUND_AUDIT_DAYS + 1) * 24 * 3600 * 1000;
-    command_topic_create_encode(&scene.entry, years_ms, 0, &late);
+    command_topic_create_encode(&scene.entry, years_ms, &late);
     change(&scene, "boss");
     assert_int_equal(look(&scene, NULL)->count, 3);
     newest(&scene, "boss", "topic.create", "topic/late");

@@ -23,8 +23,8 @@ static void encode_entry(struct encoder *out, uint64_t index)
         struct topic_options topic = fixture_topic("orders");
         struct command_publisher_create create = {
             .topic_id = 1, .options = fixture_publisher("http://a/")};
-        command_topic_create_encode(out, 1000, 0, &topic);
-        command_publisher_create_encode(out, 1000, 0, &create);
+        command_topic_create_encode(out, 1000, &topic);
+        command_publisher_create_encode(out, 1000, &create);
         return;
     }
     uint64_t time_ms = 1000 + index;

@@ -21,8 +21,8 @@ static void fill(struct fixture *fixture)
     uint64_t open[] = {1, 2, 3};
     uint32_t count;
     fixture_open(fixture);
-    command_topic_create_encode(&entry, 1000, 0, &topic);
-    command_publisher_create_encode(&entry, 1000, 0, &create);
+    command_topic_create_encode(&entry, 1000, &topic);
+    command_publisher_create_encode(&entry, 1000, &create);
     encode_messages(&entry, 2000, 1, 5, payload);
     encode_grant(&entry, 2000, 1, 1, 3, 3, open, 3);
     encode_outcome(&entry, 2500, 1, 1, DELIVERY_DELIVERED, 200, 0);
@@ -223,12 +223,12 @@ static void fill_all(struct story *story)
     story_outcome(story, 1500, 3, DELIVERY_DELIVERED);
     story_schedule(story, 1500, 9000, -1);
     story_schedule(story, 1500, 1600, -1);
-    command_topic_create_encode(&story->entry, 2000, 0, &topic);
-    command_topic_delete_encode(&story->entry, 2000, 0, &deletion);
-    command_publisher_create_encode(&story->entry, 2000, 0, &create);
-    command_publisher_delete_encode(&story->entry, 2000, 0, 2);
+    command_topic_create_encode(&story->entry, 2000, &topic);
+    command_topic_delete_encode(&story->entry, 2000, &deletion);
+    command_publisher_create_encode(&story->entry, 2000, &create);
+    command_publisher_delete_encode(&story->entry, 2000, 2);
     command_release_encode(&story->entry, 2000, &release);
-    command_replay_start_encode(&story->entry, 2000, 0, &start);
+    command_replay_start_encode(&story->entry, 2000, &start);
     size_t token_at = story->entry.length;
     command_token_create_encode(&story->entry, 2000, &token);
     command_sign(&story->entry, token_at, &author);

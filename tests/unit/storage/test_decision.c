@@ -140,21 +140,18 @@ static void test_all_dead_are_redriven_step_by_step(void **state)
     begin(&story, 6, 6);
     for (uint64_t p = 1; p <= 6; p++)
         story_outcome(&story, 1500, p, DELIVERY_DEAD);
-    command_decision_step_encode(&story.entry, COMMAND_RETRY_STEP, 1600, 7,
-                                 &step);
+    command_decision_step_encode(&story.entry, COMMAND_RETRY_STEP, 1600, &step);
     struct command_result result = story_tell(&story);
     assert_int_equal(result.count, 4);
     assert_int_equal(result.position, 5);
     step.from = result.position;
-    command_decision_step_encode(&story.entry, COMMAND_RETRY_STEP, 1600, 7,
-                                 &step);
+    command_decision_step_encode(&story.entry, COMMAND_RETRY_STEP, 1600, &step);
     result = story_tell(&story);
     assert_int_equal(result.count, 2);
     assert_int_equal(result.position, 0);
     assert_int_equal(story_publisher(&story).counts.retrying, 6);
     step.state = DELIVERY_DELIVERED;
-    command_decision_step_encode(&story.entry, COMMAND_RETRY_STEP, 1600, 7,
-                                 &step);
+    command_decision_step_encode(&story.entry, COMMAND_RETRY_STEP, 1600, &step);
     assert_int_equal(story_tell(&story).code, ERR_INVALID);
     story_end(&story);
 }
@@ -238,7 +235,7 @@ static void test_a_pause_knows_who(void **state)
     (void)state;
     begin(&story, 1, 0);
     const struct author boss = {.who = slice_text("boss")};
-    command_pause_encode(&story.entry, 1500, 0, &pause);
+    command_pause_encode(&story.entry, 1500, &pause);
     command_sign(&story.entry, 0, &boss);
     story_tell(&story);
     struct explain why = story_explain(&story, 1, 1600);
@@ -256,7 +253,7 @@ static uint32_t replay_start(struct story *story, uint64_t from, uint64_t upto,
 {
     struct command_replay_start start = {
         .publisher_id = 1, .from = from, .upto = upto, .wanted = wanted};
-    command_replay_start_encode(&story->entry, 2000, 7, &start);
+    command_replay_start_encode(&story->entry, 2000, &start);
     struct command_result result = story_tell(story);
     assert_int_equal(result.code, 0);
     return (uint32_t)result.id;
@@ -336,7 +333,7 @@ static void test_a_cancelled_replay_makes_no_more_steps(void **state)
     begin(&story, 2, 2);
     story_outcome(&story, 1500, 1, DELIVERY_DELIVERED);
     uint32_t id = replay_start(&story, 1, 100, DELIVERY_DELIVERED);
-    command_replay_cancel_encode(&story.entry, 2100, 7, id);
+    command_replay_cancel_encode(&story.entry, 2100, id);
     assert_int_equal(story_tell(&story).count, 1);
     assert_int_equal(replay_of(&story, id).state, REPLAY_CANCELLED);
     struct command_replay_step step = {
@@ -392,7 +389,7 @@ static void test_a_replay_ends_with_its_publisher(void **state)
         .replay_id = id, .from = 1, .upto = 2, .count = 1, .positions = first};
     command_replay_step_encode(&story.entry, 2100, &step);
     assert_int_equal(story_tell(&story).count, 1);
-    command_publisher_delete_encode(&story.entry, 2200, 7, 1);
+    command_publisher_delete_encode(&story.entry, 2200, 1);
     assert_int_equal(story_tell(&story).code, 0);
     assert_int_equal(replay_of(&story, id).state, REPLAY_CANCELLED);
     assert_int_equal(replay_of(&story, id).ended_ms, 2200);

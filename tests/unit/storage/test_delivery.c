@@ -23,8 +23,8 @@ static void begin(struct story *story, uint32_t messages,
     *story = (struct story){0};
     fixture_open(&story->fixture);
     create.options.guarantee = guarantee;
-    command_topic_create_encode(&story->entry, 1000, 0, &topic);
-    command_publisher_create_encode(&story->entry, 1000, 0, &create);
+    command_topic_create_encode(&story->entry, 1000, &topic);
+    command_publisher_create_encode(&story->entry, 1000, &create);
     encode_messages(&story->entry, 1000, 1, messages, "{}");
     fixture_apply(&story->fixture, &story->entry, &count);
     assert_int_equal(count, 3);
@@ -262,16 +262,16 @@ static void test_grants_are_fenced(void **state)
     assert_int_equal(tell(&story).code, ERR_INVALID);
     encode_grant(&story.entry, 1000, 1, 4, 5, 2, open, 1);
     assert_int_equal(tell(&story).code, ERR_INVALID);
-    command_pause_encode(&story.entry, 1000, 0, &pause);
+    command_pause_encode(&story.entry, 1000, &pause);
     tell(&story);
     assert_int_equal(grant_all(&story, 4, 5).code, ERR_CONFLICT);
     encode_positions(&story.entry, COMMAND_INTENT, 1600, 1, 1);
     assert_int_equal(tell(&story).code, ERR_CONFLICT);
     pause.paused = false;
-    command_pause_encode(&story.entry, 1000, 0, &pause);
+    command_pause_encode(&story.entry, 1000, &pause);
     tell(&story);
     assert_int_equal(grant_all(&story, 4, 5).code, 0);
-    command_publisher_delete_encode(&story.entry, 1000, 0, 1);
+    command_publisher_delete_encode(&story.entry, 1000, 1);
     tell(&story);
     assert_int_equal(grant_all(&story, 6, 7).code, ERR_STALE);
     end(&story);
@@ -309,10 +309,10 @@ static void test_a_pause_keeps_its_reason(void **state)
         .publisher_id = 1, .paused = true, .reason = slice_text("requested")};
     (void)state;
     begin(&story, 1, AT_LEAST_ONCE);
-    command_pause_encode(&story.entry, 1600, 0, &pause);
+    command_pause_encode(&story.entry, 1600, &pause);
     tell(&story);
     pause.reason = slice_text("gone");
-    command_pause_encode(&story.entry, 1700, 0, &pause);
+    command_pause_encode(&story.entry, 1700, &pause);
     tell(&story);
     expect_ok(
         query_publisher(look(&story), 1, &story.fixture.arena, &got, &error),
@@ -322,7 +322,7 @@ static void test_a_pause_keeps_its_reason(void **state)
     assert_true(slice_is(got.publisher.pause_reason, "gone"));
     assert_true(slice_is(got.publisher.topic, "orders"));
     pause.paused = false;
-    command_pause_encode(&story.entry, 1800, 0, &pause);
+    command_pause_encode(&story.entry, 1800, &pause);
     tell(&story);
     expect_ok(
         query_publisher(look(&story), 1, &story.fixture.arena, &got, &error),
@@ -343,7 +343,7 @@ static void test_from_now_starts_behind(void **state)
         .options = fixture_publisher("http://now/")};
     (void)state;
     begin(&story, 3, AT_LEAST_ONCE);
-    command_publisher_create_encode(&story.entry, 1000, 0, &create);
+    command_publisher_create_encode(&story.entry, 1000, &create);
     struct command_result result = tell(&story);
     assert_int_equal(result.id, 2);
     assert_int_equal(result.position, 4);
@@ -373,14 +373,14 @@ static void test_deleted_while_changed(void **state)
     uint32_t count;
     (void)state;
     begin(&story, 5, AT_LEAST_ONCE);
-    command_publisher_create_encode(&story.entry, 1000, 0, &create);
+    command_publisher_create_encode(&story.entry, 1000, &create);
     create.options = fixture_publisher("http://c/");
-    command_publisher_create_encode(&story.entry, 1000, 0, &create);
+    command_publisher_create_encode(&story.entry, 1000, &create);
     fixture_apply(&story.fixture, &story.entry, &count);
     for (uint32_t id = 1; id <= 3; id++)
         encode_grant(&story.entry, 1000, id, 1, 2, 2, open, 2);
-    command_publisher_delete_encode(&story.entry, 1000, 0, 1);
-    command_publisher_delete_encode(&story.entry, 1000, 0, 3);
+    command_publisher_delete_encode(&story.entry, 1000, 1);
+    command_publisher_delete_encode(&story.entry, 1000, 3);
     struct command_result *results =
         fixture_apply(&story.fixture, &story.entry, &count);
     for (uint32_t i = 0; i < count; i++)
@@ -422,7 +422,7 @@ static void test_purge_takes_every_row(void **state)
                        500, 1000 + p);
         tell(&story);
     }
-    command_publisher_delete_encode(&story.entry, 1600, 0, 1);
+    command_publisher_delete_encode(&story.entry, 1600, 1);
     tell(&story);
     expect_ok(query_purges(look(&story), 10, &story.fixture.arena, &ids, &count,
                            &error),

@@ -18,7 +18,7 @@ static void open_post(struct post *post)
     struct topic_options topic = fixture_topic("orders");
     *post = (struct post){0};
     fixture_open(&post->fixture);
-    command_topic_create_encode(&post->entry, 1000, 0, &topic);
+    command_topic_create_encode(&post->entry, 1000, &topic);
     assert_int_equal(fixture_apply_one(&post->fixture, &post->entry).code, 0);
 }
 

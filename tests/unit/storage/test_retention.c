@@ -196,13 +196,13 @@ static void test_a_topic_has_its_own_rule(void **state)
     story_grant(&story, 1, 1, NULL, 0, NULL, 0);
     update.options.retention_seconds = 10;
     update.options.indexed_fields = slice_of("\2\0/a", 4);
-    command_topic_update_encode(&story.entry, 1500, 7, &update);
+    command_topic_update_encode(&story.entry, 1500, &update);
     assert_int_equal(story_tell(&story).code, 0);
     assert_int_equal(topic_of(&story).options.indexed_fields.length, 4);
     assert_int_equal(expire(&story, 10000, 1000).code, ERR_INVALID);
     assert_int_equal(expire(&story, 11000, 1000).count, 1);
     update.options.name = slice_text("bills");
-    command_topic_update_encode(&story.entry, 11000, 7, &update);
+    command_topic_update_encode(&story.entry, 11000, &update);
     assert_int_equal(story_tell(&story).code, ERR_INVALID);
     story_end(&story);
 }
@@ -227,10 +227,10 @@ static void test_a_topic_goes_with_all_it_has(void **state)
     release(&story, 2000, 2000, 9);
     story_grant(&story, 1, 1, all, 1, NULL, 0);
     story_outcome(&story, 2000, 1, DELIVERY_RETRYING);
-    command_topic_delete_encode(&story.entry, 2000, 7, &deletion);
+    command_topic_delete_encode(&story.entry, 2000, &deletion);
     assert_int_equal(story_tell(&story).code, ERR_CONFLICT);
     deletion.force = true;
-    command_topic_delete_encode(&story.entry, 2000, 7, &deletion);
+    command_topic_delete_encode(&story.entry, 2000, &deletion);
     struct command_result result = story_tell(&story);
     assert_int_equal(result.code, 0);
     assert_int_equal(result.count, 1);
@@ -238,7 +238,7 @@ static void test_a_topic_goes_with_all_it_has(void **state)
                                    &message, &error),
                      ERR_NOT_FOUND);
     /* The name is free at once. */
-    command_topic_create_encode(&story.entry, 2000, 7, &again);
+    command_topic_create_encode(&story.entry, 2000, &again);
     assert_int_equal(story_tell(&story).id, 2);
     expect_ok(query_topic_purges(story_look(&story), 9, story_arena(&story),
                                  &ids, &count, &error),
@@ -272,7 +272,7 @@ static void test_published_while_deleted(void **state)
     (void)state;
     story_begin(&story, ORDERING_NONE, POISON_DEAD_LETTER);
     encode_messages(&story.entry, 1000, 1, 3, "{}");
-    command_topic_delete_encode(&story.entry, 1000, 7, &deletion);
+    command_topic_delete_encode(&story.entry, 1000, &deletion);
     fixture_apply(&story.fixture, &story.entry, &count);
     command_topic_purge_encode(&story.entry, 1000, 1, 100);
     assert_int_equal(story_tell(&story).count, 3);

@@ -71,9 +71,9 @@ static void make_topic(struct world *world, uint32_t place)
         text_list_add(&fields, slice_text("/b/0"));
     if (place < 2)
         topic.indexed_fields = encoder_slice(&fields);
-    command_topic_create_encode(&world->entry, world->now_ms, 0, &topic);
+    command_topic_create_encode(&world->entry, world->now_ms, &topic);
     create.topic_id = world->topic_count;
-    command_publisher_create_encode(&world->entry, world->now_ms, 0, &create);
+    command_publisher_create_encode(&world->entry, world->now_ms, &create);
     apply(world);
     encoder_close(&fields);
     world->topics[place] = world->topic_count;
@@ -107,8 +107,7 @@ static void publish(struct world *world)
 {
     uint32_t count = 1 + below(world, 30);
     world->now_ms += below(world, 50);
-    size_t begun =
-        command_messages_begin(&world->entry, world->now_ms, 0, count);
+    size_t begun = command_messages_begin(&world->entry, world->now_ms, count);
     for (uint32_t i = 0; i < count; i++) {
         char payload[100];
         char number[16];
@@ -153,7 +152,7 @@ static void discard(struct world *world)
         struct command_decision decision = {.message_id =
                                                 1 + below(world, 5000)};
         command_decision_encode(&world->entry, COMMAND_DISCARD, world->now_ms,
-                                0, &decision);
+                                &decision);
     }
     apply(world);
 }
@@ -174,7 +173,7 @@ static void delete_topic(struct world *world)
     uint32_t place = below(world, TOPICS);
     struct command_topic_delete deletion = {.topic_id = world->topics[place],
                                             .force = true};
-    command_topic_delete_encode(&world->entry, world->now_ms, 0, &deletion);
+    command_topic_delete_encode(&world->entry, world->now_ms, &deletion);
     command_topic_purge_encode(&world->entry, world->now_ms,
                                world->topics[place], 1000);
     apply(world);
@@ -191,7 +190,7 @@ static void change_fields(struct world *world)
     update.options.name = slice_text(name);
     text_list_add(&fields, slice_text(below(world, 2) ? "/a" : "/b/0"));
     update.options.indexed_fields = encoder_slice(&fields);
-    command_topic_update_encode(&world->entry, world->now_ms, 0, &update);
+    command_topic_update_encode(&world->entry, world->now_ms, &update);
     apply(world);
     encoder_close(&fields);
 }
@@ -568,7 +567,7 @@ static void test_rows_of_what_has_gone_are_swept(void **state)
     for (uint32_t i = 0; i < TOPICS; i++) {
         struct command_topic_delete deletion = {.topic_id = world.topics[i],
                                                 .force = true};
-        command_topic_delete_encode(&world.entry, world.now_ms, 0, &deletion);
+        command_topic_delete_encode(&world.entry, world.now_ms, &deletion);
         command_topic_purge_encode(&world.entry, world.now_ms, world.topics[i],
                                    1000);
         apply(&world);

@@ -13,7 +13,7 @@ static uint32_t make_topic(struct fixture *fixture, struct encoder *entry,
                            const char *name)
 {
     struct topic_options options = fixture_topic(name);
-    command_topic_create_encode(entry, 1000, 0, &options);
+    command_topic_create_encode(entry, 1000, &options);
     struct command_result result = fixture_apply_one(fixture, entry);
     assert_int_equal(result.code, 0);
     return (uint32_t)result.id;
@@ -29,7 +29,7 @@ static struct command_result make_publisher(struct fixture *fixture,
         .from_now = from_now,
         .options = fixture_publisher(target),
     };
-    command_publisher_create_encode(entry, 1000, 0, &create);
+    command_publisher_create_encode(entry, 1000, &create);
     return fixture_apply_one(fixture, entry);
 }
 
@@ -88,7 +88,7 @@ static void test_names_and_triples_are_unique(void **state)
     fixture_open(&fixture);
     uint32_t topic = make_topic(&fixture, &entry, "orders");
     struct topic_options again = fixture_topic("orders");
-    command_topic_create_encode(&entry, 1, 0, &again);
+    command_topic_create_encode(&entry, 1, &again);
     assert_int_equal(fixture_apply_one(&fixture, &entry).code, ERR_EXISTS);
     struct command_result first =
         make_publisher(&fixture, &entry, topic, "http://a/", false);
@@ -100,7 +100,7 @@ static void test_names_and_triples_are_unique(void **state)
         make_publisher(&fixture, &entry, topic + 1, "http://a/", true).code,
         ERR_NOT_FOUND);
     /* A deleted one frees its triple; its id never comes back. */
-    command_publisher_delete_encode(&entry, 1, 0, (uint32_t)first.id);
+    command_publisher_delete_encode(&entry, 1, (uint32_t)first.id);
     assert_int_equal(fixture_apply_one(&fixture, &entry).code, 0);
     struct command_result second =
         make_publisher(&fixture, &entry, topic, "http://a/", false);
@@ -120,13 +120,13 @@ static void test_invalid_options_are_refused(void **state)
     memset(name, 'n', sizeof name);
     name[sizeof name - 1] = '\0';
     struct topic_options options = fixture_topic(name);
-    command_topic_create_encode(&entry, 1, 0, &options);
+    command_topic_create_encode(&entry, 1, &options);
     assert_int_equal(fixture_apply_one(&fixture, &entry).code, ERR_INVALID);
     options = fixture_topic("");
-    command_topic_create_encode(&entry, 1, 0, &options);
+    command_topic_create_encode(&entry, 1, &options);
     assert_int_equal(fixture_apply_one(&fixture, &entry).code, ERR_INVALID);
     options = fixture_topic(name + 1);
-    command_topic_create_encode(&entry, 1, 0, &options);
+    command_topic_create_encode(&entry, 1, &options);
     assert_int_equal(fixture_apply_one(&fixture, &entry).code, 0);
     assert_int_equal(make_publisher(&fixture, &entry, 1, "", false).code,
                      ERR_INVALID);
@@ -142,7 +142,7 @@ static void test_messages_are_all_or_nothing(void **state)
     (void)state;
     fixture_open(&fixture);
     uint32_t topic = make_topic(&fixture, &entry, "orders");
-    size_t begun = command_messages_begin(&entry, 2000, 0, 2);
+    size_t begun = command_messages_begin(&entry, 2000, 2);
     struct message message = {.topic_id = topic, .payload = slice_text("1")};
     message_encode(&entry, &message);
     message.topic_id = topic + 1;
@@ -184,7 +184,7 @@ static void test_messages_come_back_unchanged(void **state)
     fixture_open(&fixture);
     uint32_t topic = make_topic(&fixture, &entry, "orders");
     attribute_encode(&attributes, slice_text("kind"), slice_text("a"));
-    size_t begun = command_messages_begin(&entry, 1234, 0, SIZES);
+    size_t begun = command_messages_begin(&entry, 1234, SIZES);
     struct message message = {.topic_id = topic,
                               .key = slice_text("k1"),
                               .traceparent = slice_text("00-ab"),
@@ -423,7 +423,7 @@ static void test_malformed_entries_stop_the_store(void **state)
     fixture_commit(&fixture);
     struct state_hash before = store_state_hash(fixture.store);
     encode_messages(&entry, 2000, 1, 3, "{}");
-    size_t begun = command_begin(&entry, COMMAND_GRANT, 1, 0);
+    size_t begun = command_begin(&entry, COMMAND_GRANT, 1);
     encoder_u8(&entry, 1);
     command_end(&entry, begun);
     assert_int_equal(store_apply(fixture.store, 2, encoder_slice(&entry),
@@ -439,7 +439,7 @@ static void test_malformed_entries_stop_the_store(void **state)
     assert_true(state_hash_equal(before, store_state_hash(fixture.store)));
 
     entry.length = 0;
-    command_begin(&entry, (enum command_type)99, 1, 0);
+    command_begin(&entry, (enum command_type)99, 1);
     assert_int_equal(store_apply(fixture.store, 2, encoder_slice(&entry),
                                  &fixture.arena, &results, &count, &error),
                      ERR_VERSION);
@@ -579,13 +579,13 @@ static void test_the_state_of_a_history_is_frozen(void **state)
     (void)state;
     fixture_open(&fixture);
     command_init_encode(&entry, 1000, &init);
-    command_topic_create_encode(&entry, 1001, 0, &topic);
+    command_topic_create_encode(&entry, 1001, &topic);
     topic.name = slice_text("bills");
-    command_topic_create_encode(&entry, 1001, 0, &topic);
-    command_publisher_create_encode(&entry, 1002, 0, &create);
+    command_topic_create_encode(&entry, 1001, &topic);
+    command_publisher_create_encode(&entry, 1002, &create);
     create.options.target = slice_text("http://b/");
     create.options.guarantee = AT_MOST_ONCE;
-    command_publisher_create_encode(&entry, 1002, 0, &create);
+    command_publisher_create_encode(&entry, 1002, &create);
     encode_messages(&entry, 1003, 1, 2, "{}");
     encode_messages(&entry, 1003, 2, 1, "{}");
     encode_messages(&entry, 1004, 1, 2, "[]");
@@ -599,7 +599,7 @@ static void test_the_state_of_a_history_is_frozen(void **state)
     encode_positions(&entry, COMMAND_WITHDRAW, 2000, 2, 1);
     command_takeover_encode(&entry, 2001, 1);
     encode_outcome(&entry, 2010, 1, 2, DELIVERY_DELIVERED, 204, 0);
-    command_pause_encode(&entry, 2011, 0, &pause);
+    command_pause_encode(&entry, 2011, &pause);
     struct command_result *results = fixture_apply(&fixture, &entry, &count);
     for (uint32_t i = 0; i < count; i++)
         assert_int_equal(results[i].code, 0);

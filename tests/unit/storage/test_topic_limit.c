@@ -23,7 +23,7 @@ static uint32_t make_topic(const char *name, uint64_t limit)
 {
     struct topic_options options = fixture_topic(name);
     options.max_backlog_bytes = limit;
-    command_topic_create_encode(&entry, 1000, 0, &options);
+    command_topic_create_encode(&entry, 1000, &options);
     return (uint32_t)fixture_apply_one(&fixture, &entry).id;
 }
 
@@ -67,7 +67,7 @@ static void test_limit(void **state)
     struct command_topic_update update = {.topic_id = topic,
                                           .options = fixture_topic("tight")};
     update.options.max_backlog_bytes = 4 * one;
-    command_topic_update_encode(&entry, 1000, 0, &update);
+    command_topic_update_encode(&entry, 1000, &update);
     assert_int_equal(fixture_apply_one(&fixture, &entry).code, 0);
     assert_int_equal(publish(topic, 1), 0);
     assert_int_equal(publish(topic, 1), ERR_NO_SPACE);
@@ -83,7 +83,7 @@ static void test_limit_under_a_key(void **state)
     assert_int_equal(fixture_apply_one(&fixture, &entry).code, ERR_NO_SPACE);
     struct command_topic_update update = {.topic_id = topic,
                                           .options = fixture_topic("tight")};
-    command_topic_update_encode(&entry, 1000, 0, &update);
+    command_topic_update_encode(&entry, 1000, &update);
     assert_int_equal(fixture_apply_one(&fixture, &entry).code, 0);
     encode_messages_once(&entry, 1000, &request, topic, 1, "1");
     assert_int_equal(fixture_apply_one(&fixture, &entry).code, 0);

@@ -88,7 +88,7 @@ void trial_do_topic(struct trial *trial)
         return;
     snprintf(name, sizeof name, "t%u", below(trial, NAIVE_NAMES));
     struct topic_options options = fixture_topic(name);
-    command_topic_create_encode(&trial->entry, trial->now_ms, 0, &options);
+    command_topic_create_encode(&trial->entry, trial->now_ms, &options);
     expect(trial, naive_topic_create(trial->naive, name));
 }
 
@@ -113,7 +113,7 @@ static void do_publisher(struct trial *trial)
         .options = fixture_publisher(target),
     };
     random_options(trial, &create.options);
-    command_publisher_create_encode(&trial->entry, trial->now_ms, 0, &create);
+    command_publisher_create_encode(&trial->entry, trial->now_ms, &create);
     expect(trial, naive_publisher_create(trial->naive, &create));
 }
 
@@ -129,7 +129,7 @@ static void do_update(struct trial *trial)
     update.options = fixture_publisher(target[0] == 0 ? "http://gone" : target);
     update.rotate = below(trial, 2) == 0;
     random_options(trial, &update.options);
-    command_publisher_update_encode(&trial->entry, trial->now_ms, 0, &update);
+    command_publisher_update_encode(&trial->entry, trial->now_ms, &update);
     expect(trial, naive_publisher_update(trial->naive, &update));
 }
 
@@ -142,7 +142,7 @@ static void do_topic_update(struct trial *trial)
         .options = fixture_topic(
             topic == NULL || below(trial, 5) == 0 ? "x" : topic->name)};
     update.options.retention_seconds = below(trial, 3);
-    command_topic_update_encode(&trial->entry, trial->now_ms, 0, &update);
+    command_topic_update_encode(&trial->entry, trial->now_ms, &update);
     expect(trial, naive_topic_update(trial->naive, &update));
 }
 
@@ -150,7 +150,7 @@ static void do_topic_delete(struct trial *trial)
 {
     struct command_topic_delete deletion = {.topic_id = any_topic(trial),
                                             .force = below(trial, 12) == 0};
-    command_topic_delete_encode(&trial->entry, trial->now_ms, 0, &deletion);
+    command_topic_delete_encode(&trial->entry, trial->now_ms, &deletion);
     expect(trial, naive_topic_delete(trial->naive, &deletion));
 }
 
@@ -183,7 +183,7 @@ static void do_circuit(struct trial *trial)
 static void do_delete(struct trial *trial)
 {
     uint32_t id = any_publisher(trial);
-    command_publisher_delete_encode(&trial->entry, trial->now_ms, 0, id);
+    command_publisher_delete_encode(&trial->entry, trial->now_ms, id);
     expect(trial, naive_publisher_delete(trial->naive, id));
 }
 
@@ -194,7 +194,7 @@ static void do_pause(struct trial *trial)
         .paused = below(trial, 3) == 0,
         .reason = slice_text("requested"),
     };
-    command_pause_encode(&trial->entry, trial->now_ms, 0, &pause);
+    command_pause_encode(&trial->entry, trial->now_ms, &pause);
     expect(trial, naive_pause(trial->naive, pause.publisher_id, pause.paused));
 }
 
@@ -229,7 +229,7 @@ void trial_do_messages(struct trial *trial)
     char key[8];
     struct idempotency request = any_request(trial, key);
     bool once = below(trial, 3) == 0;
-    size_t begun = command_messages_begin_once(&trial->entry, trial->now_ms, 0,
+    size_t begun = command_messages_begin_once(&trial->entry, trial->now_ms,
                                                once ? &request : NULL, count);
     for (uint32_t i = 0; i < count; i++) {
         messages[i] = (struct message){
@@ -455,7 +455,7 @@ static void do_decision(struct trial *trial)
         one_of_those(trial, &decision);
     command_decision_encode(&trial->entry,
                             discard ? COMMAND_DISCARD : COMMAND_RETRY,
-                            trial->now_ms, 0, &decision);
+                            trial->now_ms, &decision);
     expect(trial, naive_decision(trial->naive, discard, &decision));
 }
 
@@ -474,7 +474,7 @@ static void do_decision_step(struct trial *trial)
         step.state = DELIVERY_DELIVERED;
     command_decision_step_encode(
         &trial->entry, discard ? COMMAND_DISCARD_STEP : COMMAND_RETRY_STEP,
-        trial->now_ms, 0, &step);
+        trial->now_ms, &step);
     expect(trial, naive_decision_step(trial->naive, discard, &step));
 }
 
@@ -490,7 +490,7 @@ static void do_replay_start(struct trial *trial)
     start.upto = start.from + below(trial, 300);
     if (trial->naive->replay_count == NAIVE_REPLAYS)
         return;
-    command_replay_start_encode(&trial->entry, trial->now_ms, 0, &start);
+    command_replay_start_encode(&trial->entry, trial->now_ms, &start);
     expect(trial, naive_replay_start(trial->naive, &start));
 }
 
@@ -533,7 +533,7 @@ static void do_replay_step(struct trial *trial)
 static void do_replay_cancel(struct trial *trial)
 {
     uint32_t id = any_replay(trial);
-    command_replay_cancel_encode(&trial->entry, trial->now_ms, 0, id);
+    command_replay_cancel_encode(&trial->entry, trial->now_ms, id);
     expect(trial, naive_replay_cancel(trial->naive, id));
 }
 

@@ -1,5 +1,5 @@
-/* temporary.h - a new directory for a store whose syncs prove nothing: in
- * memory where the machine has room for that, since a test syncs thousands of
+/* temporary.h - a new directory for what a test need not have on a disk: in
+ * memory where the machine has that, since a store or a log syncs thousands of
  * times. */
 #ifndef POSTOFFICE_TESTS_TEMPORARY_H
 #define POSTOFFICE_TESTS_TEMPORARY_H
@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 /* False: it could not be made. */
-static inline bool temporary_directory(char ret_path[64])
+static inline bool temporary_directory(char *ret_path, size_t size)
 {
     bool in_memory = access("/dev/shm", W_OK) == 0;
-    snprintf(ret_path, 64, "%s/postoffice-test-XXXXXX",
+    snprintf(ret_path, size, "%s/postoffice-test-XXXXXX",
              in_memory ? "/dev/shm" : "/tmp");
     return mkdtemp(ret_path) != NULL;
 }
