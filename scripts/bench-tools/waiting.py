@@ -12,6 +12,7 @@ PAUSED = 1000
 ROUNDS = 4
 DEAD = 10
 WAITING = 1_000_000
+IDLE = 400_000
 WATCHED_SECONDS = 30
 
 
@@ -51,6 +52,9 @@ def measure_dead(cluster):
     for number in range(DEAD):
         port = free_port()
         add_publisher(leader, "dead", f"http://127.0.0.1:{port}/{number}", active=True)
+    # What is kept in memory of any messages, up to fixed bounds, is there first.
+    add_topic(leader, "idle")
+    fill(leader, "idle", IDLE, payload_bytes=128)
     fill(leader, "dead", 10_000, payload_bytes=128)
     time.sleep(5)
     memory = leader.anonymous_mib()

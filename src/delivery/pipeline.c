@@ -375,6 +375,11 @@ bool pipeline_dispatch(struct pipeline *pipeline, uint64_t now_ms,
     return true;
 }
 
+bool pipeline_is_cut_off(const struct pipeline *pipeline)
+{
+    return breaker_is_open(&pipeline->breaker);
+}
+
 bool pipeline_is_hungry(const struct pipeline *pipeline)
 {
     return !pipeline->feeding && pipeline->feed_from > pipeline->last_position;

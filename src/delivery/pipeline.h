@@ -180,6 +180,8 @@ void pipeline_answered(struct pipeline *pipeline, uint64_t token,
 void pipeline_step(struct pipeline *pipeline, uint64_t now_ms,
                    struct pipeline_effects *ret_effects);
 
+/* Its circuit is open: it reads no further than its next probe. */
+bool pipeline_is_cut_off(const struct pipeline *pipeline);
 /* It has nothing to read ahead until more is published. */
 bool pipeline_is_hungry(const struct pipeline *pipeline);
 

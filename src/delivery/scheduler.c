@@ -145,16 +145,15 @@ void scheduler_add_topic(struct scheduler *scheduler, uint32_t id,
     table_set(&scheduler->lanes, id, lane);
 }
 
-static void count_active(struct scheduler *scheduler, struct member *member,
-                         bool active)
+/* What is new is kept in memory for as long as somebody reads along. */
+static void note_reads(struct member *member)
 {
-    if (active) {
-        member->lane->active++;
-        scheduler->active++;
-    } else {
-        member->lane->active--;
-        scheduler->active--;
-    }
+    bool reads = !member->paused && !pipeline_is_cut_off(member->pipeline);
+    if (reads && !member->reads)
+        member->lane->readers++;
+    if (!reads && member->reads)
+        member->lane->readers--;
+    member->reads = reads;
 }
 
 void scheduler_add(struct scheduler *scheduler,
@@ -171,7 +170,8 @@ void scheduler_add(struct scheduler *scheduler,
     member->next_of_topic = lane->members;
     lane->members = member;
     if (!member->paused)
-        count_active(scheduler, member, true);
+        scheduler->active++;
+    note_reads(member);
     pipeline_published(member->pipeline, lane->last_position);
     if (scheduler->draining)
         pipeline_drain(member->pipeline);
@@ -187,7 +187,9 @@ void scheduler_remove(struct scheduler *scheduler, uint32_t publisher_id)
         return;
     struct topic_lane *lane = member->lane;
     if (!member->paused)
-        count_active(scheduler, member, false);
+        scheduler->active--;
+    if (member->reads)
+        lane->readers--;
     ready_remove(&scheduler->ready, member);
     hungry_remove(&lane->hungry, member);
     starved_remove(starved_line(scheduler, member), member);
@@ -209,7 +211,11 @@ void scheduler_pause(struct scheduler *scheduler, uint32_t publisher_id,
     if (member == NULL || member->paused == paused)
         return;
     member->paused = paused;
-    count_active(scheduler, member, !paused);
+    if (paused)
+        scheduler->active--;
+    else
+        scheduler->active++;
+    note_reads(member);
     if (!paused)
         pipeline_published(member->pipeline, member->lane->last_position);
     pipeline_pause(member->pipeline, paused);
@@ -269,7 +275,7 @@ void scheduler_published(struct scheduler *scheduler, uint32_t topic_id,
         return;
     lane->last_position = position;
     struct letter *letter =
-        lane->active > 0 ? letter_new(position, message) : NULL;
+        lane->readers > 0 ? letter_new(position, message) : NULL;
     if (letter != NULL)
         recent_add(&scheduler->recent, &lane->recent, letter);
     else
@@ -491,6 +497,7 @@ static void step(struct scheduler *scheduler, struct member *member,
         propose_all(scheduler, member, &effects, now_ms);
         again = scheduler_start_reads(scheduler, member, &effects, now_ms);
     } while (again);
+    note_reads(member);
     agenda_set(&scheduler->agenda, &member->agenda, effects.wake_ms);
     if (!member->paused && pipeline_is_hungry(member->pipeline))
         hungry_push(&member->lane->hungry, member);

@@ -28,7 +28,7 @@ struct topic_lane {
     uint64_t last_position;
     struct recent_topic recent;
     struct member *members; /* All of this topic, by next_of_topic. */
-    uint32_t active;        /* Those that are not paused. */
+    uint32_t readers;       /* Those that `read`. */
     struct line hungry;     /* Those to wake when something is published. */
 };
 
@@ -48,6 +48,7 @@ struct member {
     bool starved_proven; /* ... and stands in the line of the proven. */
     bool proven;         /* Its target answered last time. */
     bool paused;
+    bool reads; /* Neither paused nor in an outage: wants what is new. */
     uint32_t sends;
 };
 
@@ -68,7 +69,7 @@ struct scheduler {
     uint64_t woken_ms; /* What the port was told last. */
     uint32_t sends_max;
     uint32_t sends;
-    uint32_t active;
+    uint32_t active; /* Those that are not paused. */
     uint64_t seed;
     bool draining;
     bool clock_distrusted;

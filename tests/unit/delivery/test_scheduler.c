@@ -38,6 +38,35 @@ static void test_each_message_once(void **state)
     world_close(&world);
 }
 
+/* Who has nobody to send to keeps nothing of what comes meanwhile, and again
+ * what comes once somebody reads along. */
+static void test_an_outage_keeps_nothing_in_memory(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world, 12);
+    uint32_t topic = world_topic(&world);
+    uint32_t id = world_publisher(&world, topic, 4, 100);
+    world.receivers[id] = RECEIVER_DOWN;
+    world_publish(&world, topic, 100);
+    assert_true(scheduler_statistics(world.scheduler).recent_bytes > 0);
+    while (world_statistics(&world, id).circuit.state != CIRCUIT_OPEN) {
+        world_run(&world);
+        world_apply(&world);
+        world_finish_one(&world);
+        world.now_ms += 20;
+    }
+    world_run(&world);
+    world_publish(&world, topic, 1000);
+    assert_int_equal(scheduler_statistics(world.scheduler).recent_bytes, 0);
+    world.receivers[id] = RECEIVER_GOOD;
+    world_settle(&world);
+    assert_all_delivered(&world, id, 1100);
+    world_publish(&world, topic, 10);
+    assert_true(scheduler_statistics(world.scheduler).recent_bytes > 0);
+    world_close(&world);
+}
+
 static void test_dead_after_last_attempt(void **state)
 {
     (void)state;
@@ -196,6 +225,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_message_once),
+        cmocka_unit_test(test_an_outage_keeps_nothing_in_memory),
         cmocka_unit_test(test_dead_after_last_attempt),
         cmocka_unit_test(test_pause_holds_and_resume_goes_on),
         cmocka_unit_test(test_drain_leaves_nothing_open),
